@@ -1,0 +1,1 @@
+"""Measurements of segue beside its peers; run as modules from the repository's root."""

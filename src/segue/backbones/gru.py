@@ -1,0 +1,60 @@
+"""The gated recurrent unit over packed rows, as in GRU4Rec."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from segue.core.batches import SequenceBatch
+from segue.core.forms import Backbone
+from segue.core.shapes import Float
+from segue.layers.dropout import Dropout
+
+
+class Gru(Backbone):
+    """One or more GRU layers, from the oldest event to the newest (arXiv:1511.06939)."""
+
+    width: PositiveInt = 100
+    """Size of the hidden vectors."""
+    depth: PositiveInt = 1
+    """Number of layers."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of values zeroed in training, at the input and at the output."""
+
+    def build(self, length: int) -> nn.Module:
+        """The trunk; the length does not matter to it."""
+        return _Trunk(self.width, self.depth, self.dropout)
+
+
+class _Trunk(nn.Module):
+    """Blocks of equal length go through the recurrence as rectangles, so no step is spent on padding."""
+
+    def __init__(self, width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        self.gru = nn.GRU(width, width, num_layers=depth, batch_first=True)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, vectors: Float[Tensor, "tokens width"], batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
+        packed = nn.utils.rnn.PackedSequence(*_by_step(self.dropout(vectors), batch))
+        hidden = self.gru(packed)[0].data
+        out: Tensor = self.dropout(hidden[_place_by_step(batch)])
+        return out
+
+
+def _place_by_step(batch: SequenceBatch) -> Tensor:
+    """For each packed token its place when tokens lie step by step, the longest rows first, as the kernel wants."""
+    rows = batch.rows
+    longest_first = torch.argsort(rows.lengths, descending=True, stable=True)
+    rank = torch.empty_like(longest_first)
+    rank[longest_first] = torch.arange(len(rows), device=rank.device)
+    order = torch.argsort(rows.positions * len(rows) + rank[rows.owners])
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order), device=order.device)
+    return place
+
+
+def _by_step(vectors: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+    place = _place_by_step(batch)
+    order = torch.argsort(place)
+    return vectors[order], torch.bincount(batch.rows.positions).cpu()

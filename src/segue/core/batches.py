@@ -1,0 +1,139 @@
+"""Some users' histories as tensors: packed row after row, sorted by length, with no padding anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segue.core.shapes import Float, Int
+from segue.core.tables import Histories
+
+
+class Block(NamedTuple):
+    """Neighbouring rows of one length: their tokens are a view `[rows, length]` of the packed ones."""
+
+    start: int
+    """The first packed token."""
+    rows: int
+    length: int
+
+    @property
+    def stop(self) -> int:
+        """One past the last packed token."""
+        return self.start + self.rows * self.length
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of different lengths lying one after another in one array: row i is `offsets[i] : offsets[i + 1]`."""
+
+    offsets: Int[Tensor, " bounds"]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def lengths(self) -> Int[Tensor, " rows"]:
+        """Tokens in each row."""
+        return self.offsets.diff()
+
+    @cached_property
+    def last(self) -> Int[Tensor, " rows"]:
+        """Where the newest token of each row lies; a row without tokens has none, so it must not be asked."""
+        return self.offsets[1:] - 1
+
+    @cached_property
+    def owners(self) -> Int[Tensor, " tokens"]:
+        """The row that each token belongs to."""
+        return torch.repeat_interleave(torch.arange(len(self), device=self.offsets.device), self.lengths)
+
+    @cached_property
+    def positions(self) -> Int[Tensor, " tokens"]:
+        """The place of each token in its row, the oldest at 0."""
+        return torch.arange(len(self.owners), device=self.offsets.device) - self.offsets[:-1][self.owners]
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """The rows as blocks of equal length; few when the rows are sorted by length."""
+        lengths, counts = torch.unique_consecutive(self.lengths, return_counts=True)
+        blocks, start = [], 0
+        for length, rows in zip(lengths.tolist(), counts.tolist(), strict=True):
+            if length:
+                blocks.append(Block(start, rows, length))
+            start += rows * length
+        return blocks
+
+    def extended(self) -> Rows:
+        """The same rows, each one token longer."""
+        return Rows(self.offsets + torch.arange(len(self.offsets), device=self.offsets.device))
+
+
+@dataclass(frozen=True)
+class SequenceBatch:
+    """Some users' histories and what came next.
+
+    `items` are item rows of the catalog, all users' tokens in one array. `targets` has for each token the item that
+    came next. `timestamps` are Unix seconds of each token; `next_timestamps` those of the item to be predicted, and are
+    None when the protocol hides them. `counts` says how often each item of the catalog occurs in training. `order` says
+    which of the rows that were asked for each row is: the rows are sorted by length.
+    """
+
+    items: Int[Tensor, " tokens"]
+    rows: Rows
+    order: Int[Tensor, " users"]
+    targets: Int[Tensor, " tokens"] | None = None
+    timestamps: Int[Tensor, " tokens"] | None = None
+    next_timestamps: Int[Tensor, " tokens"] | None = None
+    counts: Float[Tensor, " items"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def of(cls, histories: Histories, *, targets: bool = False) -> SequenceBatch:
+        """The histories as a batch; with `targets`, each event but the last predicts the one after it."""
+        if targets:
+            histories = replace(histories, ends=histories.ends - 1)
+        order = np.argsort(histories.lengths, kind="stable")
+        places, offsets = histories.take(order).positions()
+        times = histories.timestamps
+        return cls(
+            items=_tensor(histories.items[places]),
+            rows=Rows(torch.from_numpy(offsets)),
+            order=torch.from_numpy(order),
+            targets=_tensor(histories.items[places + 1]) if targets else None,
+            timestamps=None if times is None else _tensor(times[places]),
+            next_timestamps=_tensor(times[places + 1]) if targets and times is not None else None,
+        )
+
+    def last(self, states: Float[Tensor, "tokens width"]) -> Float[Tensor, "users width"]:
+        """The state of each user's newest token."""
+        return states[self.rows.last]
+
+    def to(self, device: torch.device) -> SequenceBatch:
+        """The same batch on another device."""
+        if self.items.device == device:
+            return self
+
+        def move(values: Tensor | None) -> Tensor | None:
+            return None if values is None else values.to(device, non_blocking=True)
+
+        return replace(
+            self,
+            items=self.items.to(device, non_blocking=True),
+            rows=Rows(self.rows.offsets.to(device)),
+            order=self.order.to(device),
+            targets=move(self.targets),
+            timestamps=move(self.timestamps),
+            next_timestamps=move(self.next_timestamps),
+            counts=move(self.counts),
+        )
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.int64, copy=False))

@@ -1,0 +1,126 @@
+"""The forms a model can answer in, and the verbs that use them: objectives, decoders, backbones.
+
+The form is the seam between model, objective and decoder. An objective or decoder says in its type which form it needs,
+`class TopScores(Decoder[ScoringModel])`, so that a wrong pairing is refused by the type checker and by the loader.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segue.core.batches import SequenceBatch
+from segue.core.part import Part
+from segue.core.ranking import Ranking, Rules
+from segue.core.run import Run
+from segue.core.shapes import Float
+from segue.core.tables import Histories, Split
+
+
+@runtime_checkable
+class ScoringModel(Protocol):
+    """A model that gives a vector for the user and one for each item; their product is the score."""
+
+    history: int
+    """The newest events of a history that the model looks at."""
+
+    def states(self, batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
+        """A vector at every position, to be compared with item vectors."""
+        ...
+
+    def user_vectors(self, batch: SequenceBatch) -> Float[Tensor, "users width"]:
+        """One vector a user, for what comes next."""
+        ...
+
+    def item_vectors(self) -> Float[Tensor, "items width"]:
+        """One vector for each item of the catalog."""
+        ...
+
+
+Form = TypeVar("Form")
+"""The form of model that an objective or a decoder needs."""
+
+
+class Loss(NamedTuple):
+    """A loss as a sum over its targets and their number, so that parts of a batch add up to the whole exactly."""
+
+    total: Float[Tensor, ""]
+    count: Float[Tensor, ""]
+
+    @property
+    def mean(self) -> Float[Tensor, ""]:
+        """The loss a target, in nats for a cross entropy."""
+        return self.total / self.count
+
+
+class Backbone(Part):
+    """A trunk: embedded tokens in, hidden vectors out. `build()` makes the module, called `(vectors, batch)`."""
+
+    abstract: ClassVar[bool] = True
+    width: int
+
+    def build(self, length: int) -> nn.Module:
+        """The trainable trunk for histories of at most `length` tokens; uses torch's global generator to initialise."""
+        raise NotImplementedError
+
+
+class ModelPart(Part):
+    """A trunk with its ends; `build()` makes the living model in one of the forms."""
+
+    abstract: ClassVar[bool] = True
+
+    def build(self, backbone: Backbone, items: int, length: int) -> nn.Module:
+        """The living model for a catalog of `items` and histories of at most `length` events."""
+        raise NotImplementedError
+
+
+class Batches(Part):
+    """Histories into training batches."""
+
+    abstract: ClassVar[bool] = True
+    history: int
+
+    def epoch(self, histories: Histories, rng: np.random.Generator) -> tuple[Histories, list[np.ndarray]]:
+        """The windows of one pass over the data, and the rows of each batch."""
+        raise NotImplementedError
+
+    def batch(self, windows: Histories, rows: np.ndarray) -> SequenceBatch:
+        """The chosen windows as a batch."""
+        raise NotImplementedError
+
+
+class Objective(Part, Generic[Form]):
+    """Model, batch and a random generator in, one loss out."""
+
+    abstract: ClassVar[bool] = True
+
+    def __call__(self, model: Form, batch: SequenceBatch, rng: torch.Generator) -> Loss:
+        """The loss of this batch."""
+        raise NotImplementedError
+
+
+class Procedure(Part, Generic[Form]):
+    """The order of the steps by which a recipe's model learns."""
+
+    abstract: ClassVar[bool] = True
+
+    def __call__(
+        self, model: Form, batches: Batches, objective: Objective[Form], decoder: Decoder[Form], split: Split, run: Run
+    ) -> None:
+        """Train the model in place."""
+        raise NotImplementedError
+
+
+class Decoder(Part, Generic[Form]):
+    """Model and histories in, ranking out."""
+
+    abstract: ClassVar[bool] = True
+
+    def __call__(self, model: Form, histories: Histories, k: int, rules: Rules) -> Ranking:
+        """The k best allowed items of each history, best first."""
+        raise NotImplementedError
+
+

@@ -1,0 +1,75 @@
+"""One fit: its seed, its device, its folder, and who watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from segue.core.seeding import numpy_generator, torch_generator
+
+
+class Watch(Protocol):
+    """Someone who looks on: a progress bar, a metrics file, a tracking server."""
+
+    def begin(self, what: str, steps: int) -> None:
+        """A piece of work of so many steps starts."""
+        ...
+
+    def advance(self, steps: int, note: str = "") -> None:
+        """So many steps more are done."""
+        ...
+
+    def end(self) -> None:
+        """The piece of work is over."""
+        ...
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Numbers measured at a training step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a recipe is given beside the data.
+
+    Checkpoints go to `folder` when there is one; `resume` continues from the newest of them.
+    """
+
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    folder: Path | None = None
+    resume: bool = False
+    watches: tuple[Watch, ...] = ()
+
+    def torch_generator(self, *names: str | int) -> torch.Generator:
+        """The stream of random numbers called `names`, on this run's device."""
+        return torch_generator(self.seed, *names, device=self.device)
+
+    def numpy_generator(self, *names: str | int) -> np.random.Generator:
+        """The stream of random numbers called `names`."""
+        return numpy_generator(self.seed, *names)
+
+    def begin(self, what: str, steps: int) -> None:
+        """Tell all watches that a piece of work starts."""
+        for watch in self.watches:
+            watch.begin(what, steps)
+
+    def advance(self, steps: int, note: str = "") -> None:
+        """Tell all watches that so many steps more are done."""
+        for watch in self.watches:
+            watch.advance(steps, note)
+
+    def end(self) -> None:
+        """Tell all watches that the piece of work is over."""
+        for watch in self.watches:
+            watch.end()
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Give all watches the numbers measured at a training step."""
+        for watch in self.watches:
+            watch.log(step, values)

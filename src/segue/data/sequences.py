@@ -1,0 +1,80 @@
+"""Histories into training batches: which windows, in which order, how many at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic import PositiveInt
+
+from segue.core.batches import SequenceBatch
+from segue.core.forms import Batches
+from segue.core.tables import Histories
+
+
+class NextItem(Batches):
+    """Each event of a window predicts the one after it; a batch is packed, so short histories cost what they weigh."""
+
+    history: PositiveInt = 200
+    """The newest events that the model looks at, in training and afterwards."""
+    users: PositiveInt = 128
+    """Windows in a batch."""
+    windows: Literal["last", "random", "all"] = "last"
+    """Of a longer history: its newest window, one at random each epoch, or all of them side by side."""
+
+    def epoch(self, histories: Histories, rng: np.random.Generator) -> tuple[Histories, list[np.ndarray]]:
+        """The windows of one pass over the data, and the rows of each batch."""
+        windows = cut(histories, self.history + 1, self.windows, rng)
+        windows = windows.take(np.flatnonzero(windows.lengths >= 2))
+        return windows, shuffled(len(windows), self.users, rng)
+
+    def batch(self, windows: Histories, rows: np.ndarray) -> SequenceBatch:
+        """The chosen windows with the next item as each event's target."""
+        return SequenceBatch.of(windows.take(rows), targets=True)
+
+
+class WholeHistory(Batches):
+    """Windows without targets, for objectives that hide events and guess them."""
+
+    history: PositiveInt = 200
+    """The newest events that the model looks at, in training and afterwards."""
+    users: PositiveInt = 128
+    """Windows in a batch."""
+    windows: Literal["last", "random", "all"] = "last"
+    """Of a longer history: its newest window, one at random each epoch, or all of them side by side."""
+
+    def epoch(self, histories: Histories, rng: np.random.Generator) -> tuple[Histories, list[np.ndarray]]:
+        """The windows of one pass over the data, and the rows of each batch."""
+        windows = cut(histories, self.history, self.windows, rng)
+        windows = windows.take(np.flatnonzero(windows.lengths >= 1))
+        return windows, shuffled(len(windows), self.users, rng)
+
+    def batch(self, windows: Histories, rows: np.ndarray) -> SequenceBatch:
+        """The chosen windows."""
+        return SequenceBatch.of(windows.take(rows))
+
+
+def cut(histories: Histories, length: int, windows: str, rng: np.random.Generator) -> Histories:
+    """Windows of at most `length` events: the newest, one at a random place, or all, from the newest backwards."""
+    if windows == "last":
+        return histories.latest(length)
+    if windows == "random":
+        room = np.maximum(histories.lengths - length, 0)
+        ends = histories.ends - rng.integers(0, room + 1)
+        return replace(histories, ends=ends).latest(length)
+    # Neighbouring windows share one event: the last of the older one is the first question of the newer.
+    step = max(length - 1, 1)
+    counts = np.maximum(-(-(histories.lengths - 1) // step), 1)
+    owners = np.repeat(np.arange(len(histories)), counts)
+    back = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    pieces = histories.take(owners)
+    ends = pieces.ends - back * step
+    return replace(pieces, starts=np.maximum(pieces.starts, ends - length), ends=ends)
+
+
+def shuffled(rows: int, at_once: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """All row numbers in random order, in batches of almost equal size of at most `at_once`."""
+    if rows == 0:
+        return []
+    return np.array_split(rng.permutation(rows), -(-rows // at_once))

@@ -1,0 +1,54 @@
+"""The forms in which logs lie on disks, one file a family, and which of them a path is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from segue.core.errors import DataError
+from segue.data.sources import amazon, files, folder, kuairand, movielens, recbole, taobao
+from segue.data.sources.raw_log import RawLog
+
+SourceName = Literal["guess", "folder", "movielens", "amazon", "recbole", "kuairand", "taobao", "files"]
+
+
+class _Family(NamedTuple):
+    recognise: Callable[[Path], str | None]
+    read: Callable[[Path, Mapping[str, str | None], str], RawLog]
+
+
+_FAMILIES: dict[str, _Family] = {
+    "recbole": _Family(recbole.recognise, recbole.read),
+    "folder": _Family(folder.recognise, folder.read),
+    "movielens": _Family(movielens.recognise, movielens.read),
+    "amazon": _Family(amazon.recognise, amazon.read),
+    "kuairand": _Family(kuairand.recognise, kuairand.read),
+    "taobao": _Family(taobao.recognise, taobao.read),
+    "files": _Family(lambda path: "a table with columns found by name or type", files.read),
+}
+
+
+def open_log(path: Path, asked: Mapping[str, str | None] | None = None, source: SourceName = "guess") -> RawLog:
+    """The log at `path`, and in its `source` and `why` which family it was taken for.
+
+    Args:
+        asked: columns that the person named, by role (user, item, time, rating, order); then the table is read as
+            'files' unless a source is named, since the families know their columns.
+
+    Raises:
+        DataError: there is no such path, or nothing in it can be read.
+    """
+    asked = dict(asked or {})
+    if not path.exists():
+        raise DataError(f"{path} does not exist (looked in {Path.cwd()}). Is the path right? `segue data get` fetches public sets.")
+    if source != "guess":
+        return _FAMILIES[source].read(path, asked, f"source={source} was asked for")
+    named = any(asked.get(role) for role in ("user", "item", "time", "rating"))
+    for name, family in _FAMILIES.items():
+        if named and name not in ("files", "folder", "recbole"):
+            continue
+        why = family.recognise(path)
+        if why is not None:
+            return family.read(path, asked, why)
+    raise AssertionError("'files' takes every path")

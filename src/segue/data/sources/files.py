@@ -1,0 +1,164 @@
+"""Any table: CSV, TSV, Parquet or JSON-lines, gzip or not, with named or guessed columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from segue.core.errors import DataError
+from segue.data.sources.columns import ITEM, choose
+from segue.data.sources.delimited import SEPARATORS, Delimited, first_lines, split_line
+from segue.data.sources.json_lines import JsonLines
+from segue.data.sources.mapping import log_of
+from segue.data.sources.parquet import Parquet
+from segue.data.sources.raw_log import RawLog
+from segue.data.sources.table import Table, looks_like
+
+TEXT = (".csv", ".tsv", ".txt", ".dat", ".data", ".tab")
+JSON = (".jsonl", ".ndjson", ".json")
+PARQUET = (".parquet", ".pq")
+_BESIDE = ("items", "item", "movies", "products", "catalog", "catalogue")
+
+
+def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
+    """The log in one file, or in the only readable file of a folder; `items.*` beside it gives the catalogue."""
+    file = the_file(path)
+    table = open_table(file)
+    named = not isinstance(table, Delimited) or table.header
+    columns = choose(table.sample, asked, where=str(file), named=named)
+    beside = _beside(file)
+    return log_of(
+        table,
+        columns,
+        source="files",
+        why=why,
+        items=(lambda wanted: read_items(beside, columns.item, wanted)) if beside else None,
+        notes=[f"user is column '{columns.user}', item '{columns.item}', time {_quoted(columns.time)}"],
+    )
+
+
+def open_table(file: Path) -> Table:
+    """The table in a file, by its extension and, for text, by its first lines.
+
+    Raises:
+        DataError: the extension says nothing or the file is empty.
+    """
+    suffix = Path(file.name.removesuffix(".gz")).suffix.lower()
+    if suffix in PARQUET:
+        return Parquet([file])
+    if suffix in JSON:
+        return JsonLines([file])
+    if suffix in TEXT:
+        return open_delimited(file)
+    raise DataError(
+        f"{file}: the extension '{suffix or 'none'}' is not known. Segue reads {', '.join((*TEXT, *JSON, *PARQUET))} "
+        "(text also with .gz); rename the file or convert it."
+    )
+
+
+def open_delimited(file: Path) -> Delimited:
+    """A text table whose separator and header are guessed from its first lines."""
+    lines = [line for line in first_lines(file, 50) if line.strip()]
+    separator = _separator(lines, file)
+    first = split_line(lines[0], separator)
+    header = _is_header(first, [split_line(line, separator) for line in lines[1:]])
+    names = [name.strip() for name in first] if header else [f"column_{i}" for i in range(1, len(first) + 1)]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{file}, line 1: two columns are called '{twice}'. Give each column a name of its own.")
+    return Delimited([file], names, separator, header, quoted=any('"' in line for line in lines) or separator == ",")
+
+
+def read_items(file: Path, item: str, wanted: Collection[str] | None) -> pl.DataFrame:
+    """The catalogue beside a log; its id column is called as in the log, or by a common name."""
+    table = open_table(file)
+    names = table.sample.columns
+    found = next((name for word in (item.lower(), *ITEM, "id") for name in names if name.lower() == word), None)
+    if found is None:
+        raise DataError(
+            f"{file}: no column of item ids (expected '{item}' or a name such as item_id); it has: {', '.join(names)}."
+        )
+    if isinstance(table, Parquet):
+        whole = pl.read_parquet(file, glob=False)
+    else:
+        kinds = {name: looks_like(table.sample[name]) for name in names}
+        roles = {name: "number" if kinds[name] == "number" else "text" for name in names if name != found}
+        whole = pl.concat(list(table.batches({found: "id", **roles}, 1 << 20)))  # type: ignore[dict-item]
+    return tidy_items(whole, found)
+
+
+def tidy_items(table: pl.DataFrame, item: str) -> pl.DataFrame:
+    """A catalogue with `item_id` as text and `categories`, where there are any, as lists of text."""
+    common = {"genres": "categories", "category": "categories", "name": "title"}
+    rename = {old: new for old, new in common.items() if old in table.columns and new not in table.columns}
+    clash = {"item_id": "source_item_id"} if item != "item_id" and "item_id" in table.columns else {}
+    table = table.rename({**clash, **rename, item: "item_id"}).with_columns(pl.col("item_id").cast(pl.String))
+    if "categories" in table.columns and table.schema["categories"] == pl.String:
+        table = table.with_columns(pl.col("categories").str.split("|"))
+    return table.filter(pl.col("item_id").is_not_null()).unique("item_id", keep="first", maintain_order=True)
+
+
+def the_file(path: Path) -> Path:
+    """The path itself, or the only table in a folder."""
+    if path.is_file():
+        return path
+    readable = sorted(
+        file
+        for file in path.iterdir()
+        if Path(file.name.removesuffix(".gz")).suffix.lower() in (*TEXT, *JSON, *PARQUET)
+        and Path(file.name.split(".")[0]).stem.lower() not in _BESIDE
+        and not file.name.lower().startswith("readme")
+    )
+    if len(readable) != 1:
+        what = f"several tables ({', '.join(file.name for file in readable[:6])})" if readable else "no table"
+        raise DataError(f"{path} is a folder with {what}; give the path of the one that holds the interactions.")
+    return readable[0]
+
+
+def _beside(file: Path) -> Path | None:
+    for word in _BESIDE:
+        for suffix in (*PARQUET, ".csv", ".tsv", ".jsonl", ".csv.gz", ".jsonl.gz"):
+            other = file.parent / f"{word}{suffix}"
+            if other.is_file() and other != file:
+                return other
+    return None
+
+
+def _separator(lines: Sequence[str], file: Path) -> str:
+    """The separator that cuts all the first lines into equally many fields, and the most of them."""
+    best, most = "", 1
+    for separator in SEPARATORS:
+        widths = {len(split_line(line, separator)) for line in lines[:20]}
+        width = max(widths)
+        # A last line may be cut short and a text field may hold the separator: most lines decide.
+        equal = sum(len(split_line(line, separator)) == len(split_line(lines[0], separator)) for line in lines[:20])
+        width = len(split_line(lines[0], separator)) if equal >= 0.9 * min(len(lines), 20) else 1
+        if width > most:
+            best, most = separator, width
+    if not best:
+        raise DataError(
+            f"{file}, line 1: found one column in {lines[0][:60]!r}; a log needs at least a user and an item, "
+            f"separated by one of {' '.join(repr(separator) for separator in SEPARATORS)}."
+        )
+    return best
+
+
+def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Words above numbers, or a well-known name."""
+    if any(field.strip() == "" for field in first):
+        return False
+    known = {"user_id", "user", "userid", "item_id", "item", "itemid", "timestamp", "rating", "movieid", "asin"}
+    if any(field.strip().lower() in known for field in first):
+        return True
+    for i, field in enumerate(first):
+        below = [row[i] for row in rest if i < len(row)]
+        numeric = below and looks_like(pl.Series(below)) in ("integer", "number")
+        if numeric and looks_like(pl.Series([field])) == "text":
+            return True
+    return False
+
+
+def _quoted(name: str | None) -> str:
+    return f"'{name}'" if name else "none (the order of the rows is the order of time)"

@@ -1,0 +1,82 @@
+"""Cross entropy against all items of the catalog, without all logits existing at once.
+
+A block of states is multiplied with the item table, turned into probabilities in place, and multiplied back into both
+gradients before the next block begins; the block is sized to stay in the cache. The backward pass only scales. On two
+Zen 4 cores this is 1.5 to 2.5 times faster than logits + cross_entropy, and needs 4 MB where that needs the logits
+and their gradient (190 MB for 6,400 states and 3,700 items). Under autocast the three products run in its dtype, and
+the losses and the table's gradient are summed in float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segue.core.shapes import Float, Int
+
+BLOCK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
+"""Logits alive at once: a good part of a last-level cache, or enough work to fill a GPU."""
+
+
+def linear_cross_entropy(
+    states: Float[Tensor, "tokens width"],
+    table: Float[Tensor, "items width"],
+    targets: Int[Tensor, " tokens"],
+    smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """The sum over tokens of -log softmax(states @ table.T)[target], in nats.
+
+    With `smoothing` e, the true item has weight 1 - e and e is spread evenly over the catalog.
+    """
+    loss: Tensor = _LinearCrossEntropy.apply(states, table, targets, smoothing)
+    return loss
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        device = states.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+        learning = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        left, right = states.to(dtype), table.to(dtype)
+        tokens, items = len(left), len(right)
+        block = min(max(16, BLOCK_BYTES.get(device, 4 << 20) // (items * right.element_size()) // 16 * 16), tokens)
+        buffer = torch.empty(block, items, dtype=dtype, device=states.device)
+        of_states = torch.empty_like(left) if learning else None
+        of_table = torch.zeros(table.shape, dtype=torch.float32, device=table.device) if learning else None
+        total = torch.zeros((), dtype=torch.float64 if device == "cpu" else torch.float32, device=states.device)
+        for begin in range(0, tokens, max(block, 1)):
+            some = left[begin : begin + block]
+            wanted = targets[begin : begin + block, None]
+            chances = buffer[: len(some)]
+            torch.mm(some, right.T, out=chances)
+            if smoothing:
+                # mean over items of log p = mean logit - logsumexp, and logsumexp = logit of the target - log p of it
+                spread = chances.gather(1, wanted).float() - chances.mean(1, keepdim=True, dtype=torch.float32)
+            torch.softmax(chances, 1, out=chances)
+            chance = chances.gather(1, wanted).float()
+            losses = -chance.clamp_min(1e-30).log()
+            if smoothing:
+                losses = losses + smoothing * spread
+            total += losses.sum(dtype=total.dtype)
+            if of_states is not None and of_table is not None:
+                if smoothing:
+                    chances.sub_(smoothing / items)
+                chances.scatter_add_(1, wanted, torch.full_like(chance, smoothing - 1.0).to(dtype))
+                torch.mm(chances, right, out=of_states[begin : begin + block])
+                if dtype == torch.float32:
+                    of_table.addmm_(chances.T, some)
+                else:
+                    of_table += chances.T @ some
+        ctx.save_for_backward(of_states, of_table)
+        ctx.dtypes = states.dtype, table.dtype
+        return total.to(torch.float32 if states.dtype != torch.float64 else torch.float64)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        of_states, of_table = ctx.saved_tensors
+        scale = upstream[0]
+        states_dtype, table_dtype = ctx.dtypes
+        return (of_states * scale).to(states_dtype), (of_table * scale).to(table_dtype), None, None

@@ -1,0 +1,92 @@
+"""A stack of transformer blocks over packed rows, causal or not, from bricks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from segue.core.batches import Rows, SequenceBatch
+from segue.core.shapes import Float
+from segue.layers.attention import SelfAttention
+from segue.layers.dropout import Dropout
+from segue.layers.feed_forward import Activation, FeedForward
+from segue.layers.rotary import Rotary
+
+
+class Transformer(nn.Module):
+    """`depth` blocks of attention and feed-forward with residuals around each.
+
+    `order` 'pre' normalises what enters a sub-layer and once at the end; 'post' normalises after each residual. With
+    `gated`, what a sub-layer adds is multiplied by sigmoid(normalised input W) first, as LiGR does (arXiv:2502.03417).
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        depth: int,
+        heads: int,
+        inner: int,
+        length: int,
+        causal: bool,
+        dropout: float,
+        activation: Activation,
+        norm: Literal["layer", "rms"],
+        order: Literal["pre", "post"],
+        position: Literal["learned", "rotary"],
+        gated: bool,
+    ) -> None:
+        super().__init__()
+        bias = norm == "layer"
+        rotary = Rotary(width // heads, length) if position == "rotary" else None
+        self.places = nn.Embedding(length, width) if position == "learned" else None
+        if self.places is not None:
+            nn.init.normal_(self.places.weight, std=0.02)
+        self.dropout = Dropout(dropout)
+        self.blocks = nn.ModuleList()
+        for _ in range(depth):
+            for brick in (
+                SelfAttention(width, heads, causal=causal, rotary=rotary, bias=bias),
+                FeedForward(width, inner, activation, dropout, bias=bias),
+            ):
+                self.blocks.append(_Residual(brick, width, norm, order, dropout, gated))
+        self.entry = _norm(norm, width) if order == "post" else None
+        self.final = _norm(norm, width) if order == "pre" else None
+
+    def forward(self, vectors: Float[Tensor, "tokens width"], batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
+        """The hidden vector of each token."""
+        rows = batch.rows
+        if self.places is not None:
+            vectors = vectors + self.places(rows.positions)
+        if self.entry is not None:
+            vectors = self.entry(vectors)
+        vectors = self.dropout(vectors)
+        for block in self.blocks:
+            vectors = block(vectors, rows)
+        return vectors if self.final is None else self.final(vectors)
+
+
+class _Residual(nn.Module):
+    """One sub-layer with its norm, dropout and residual."""
+
+    def __init__(self, brick: nn.Module, width: int, norm: str, order: str, dropout: float, gated: bool) -> None:
+        super().__init__()
+        self.brick, self.order = brick, order
+        self.norm = _norm(norm, width)
+        self.gate = nn.Linear(width, width) if gated else None
+        self.dropout = Dropout(dropout)
+
+    def forward(self, vectors: Tensor, rows: Rows) -> Tensor:
+        entering = self.norm(vectors) if self.order == "pre" else vectors
+        added = self.brick(entering, rows) if isinstance(self.brick, SelfAttention) else self.brick(entering)
+        if self.gate is not None:
+            added = torch.sigmoid(self.gate(entering)) * added
+        vectors = vectors + self.dropout(added)
+        normed: Tensor = self.norm(vectors) if self.order == "post" else vectors
+        return normed
+
+
+def _norm(norm: str, width: int) -> nn.Module:
+    return nn.LayerNorm(width, eps=1e-8) if norm == "layer" else nn.RMSNorm(width, eps=1e-6)

@@ -1,0 +1,113 @@
+"""EASE: a linear model from the items of a history to all items, with a closed-form solution.
+
+Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW, arXiv:1905.03375. The order of a history does not
+matter to it. Needs the inverse of an items x items matrix, so it is for catalogs of some ten thousand items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from pydantic import PositiveFloat, PositiveInt
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from segue.core.errors import DataError
+from segue.core.ranking import Ranking, Rules
+from segue.core.recipe import Paper, Recipe, Recommender
+from segue.core.run import Run
+from segue.core.tables import Catalog, Histories, Split
+from segue.decoding.top_scores import Scorer, rank
+
+
+class Ease(Recipe):
+    """B = I - P / diag(P) with P = (X'X + penalty I)^-1, where X says which user had which item."""
+
+    penalty: PositiveFloat = 250.0
+    """Added to the diagonal: the ridge penalty lambda of the paper."""
+    memory_gb: PositiveFloat = 8.0
+    """Refuse to start when the two items x items matrices would need more."""
+    block: PositiveInt = 4096
+    """Users whose co-occurrences are counted at once."""
+
+    def fit(self, split: Split, run: Run) -> Recommender:
+        """Count co-occurrences, invert, normalise.
+
+        Raises:
+            DataError: the catalog is too large for `memory_gb`.
+        """
+        items = len(split.catalog)
+        needed = 2 * items * items * 4 / 1e9
+        if needed > self.memory_gb:
+            raise DataError(
+                f"EASE on {items:,} items needs {needed:.0f} GB for its items x items matrices and may use "
+                f"{self.memory_gb:g}; prepare the data with a higher core, raise memory_gb, or take item_knn."
+            )
+        gram = torch.zeros(items, items)
+        run.begin("counting co-occurrences", len(split.train))
+        for begin in range(0, len(split.train), self.block):
+            users = incidence(split.train.take(slice(begin, begin + self.block)), items)
+            gram.addmm_(users.T, users)
+            run.advance(len(users))
+        run.end()
+        gram.diagonal().add_(self.penalty)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
+        mixing = inverse.div_(-inverse.diagonal().clone())
+        mixing.fill_diagonal_(0.0)
+        return LinearRecommender(self, split.catalog, mixing)
+
+    def restore(self, catalog: Catalog, weights: Mapping[str, Tensor]) -> Recommender:
+        """The recommender that `weights` were taken from."""
+        return LinearRecommender(self, catalog, weights["mixing"])
+
+
+def incidence(histories: Histories, items: int) -> Tensor:
+    """1 where a user (row) had an item (column), however often."""
+    values, bounds = histories.packed()
+    users = np.repeat(np.arange(len(histories)), np.diff(bounds))
+    filled = torch.zeros(len(histories), items)
+    filled[torch.from_numpy(users), torch.from_numpy(values.astype(np.int64))] = 1.0
+    return filled
+
+
+class LinearRecommender(Recommender):
+    """The score of an item is the sum of its row of `mixing` over the different items of the history."""
+
+    def __init__(self, recipe: Recipe, catalog: Catalog, mixing: Tensor) -> None:
+        self.recipe, self.catalog, self.mixing = recipe, catalog, mixing
+
+    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:  # noqa: B008 - Rules is frozen
+        """The k best allowed items after each history, best first."""
+        scorer = _Mix(self.mixing, histories)
+        return rank(histories, k, rules, items=len(self.mixing), scorer=scorer, device=torch.device("cpu"))
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The item-to-item weights."""
+        return {"mixing": self.mixing}
+
+
+class _Mix(Scorer):
+    def __init__(self, mixing: Tensor, histories: Histories) -> None:
+        self.mixing, self.histories = mixing, histories
+
+    def __call__(self, rows: slice, chosen: Tensor | None, out: Tensor) -> None:
+        some = self.histories.take(rows)
+        items, bounds = some.packed()
+        users = np.repeat(np.arange(len(some)), np.diff(bounds))
+        pairs = np.unique(users * len(self.mixing) + items)                        # each item once, however often
+        users, items = np.divmod(pairs, len(self.mixing))
+        offsets = torch.from_numpy(np.searchsorted(users, np.arange(len(some))))
+        scores = embedding_bag(torch.from_numpy(items), self.mixing, offsets, mode="sum")
+        out.copy_(scores if chosen is None else scores[:, chosen])
+
+
+RECIPE = Ease(
+    name="ease",
+    paper=Paper(
+        authors="Steck", title="Embarrassingly Shallow Autoencoders for Sparse Data", year=2019, venue="WWW",
+        arxiv="1905.03375",
+    ),
+)  # fmt: skip
+VARIANTS: dict[str, Ease] = {}

@@ -1,0 +1,75 @@
+"""SASRec: a causal transformer over the items of a history.
+
+Kang & McAuley 2018, "Self-Attentive Sequential Recommendation", ICDM, arXiv:1808.09781. `RECIPE` has the paper's
+settings for MovieLens-1M. The variants are the same trunk as later studies train it: `softmax` against the whole
+catalog, `sampled` against many drawn items (SASRec+, Petrov/Klenitskiy & Vasilev 2023, arXiv:2309.07602), `esasrec` with
+LiGR's gates (arXiv:2508.06450), and `tuned`, our own choice on validation cases.
+"""
+
+from __future__ import annotations
+
+from segue.backbones.causal_transformer import CausalTransformer
+from segue.core.recipe import Paper, ScoringRecipe
+from segue.data.negatives import UniformNegatives
+from segue.data.sequences import NextItem
+from segue.decoding.top_scores import TopScores
+from segue.models.item_scorer import ItemScorer
+from segue.objectives.binary_cross_entropy import BinaryCrossEntropy
+from segue.objectives.full_softmax import FullSoftmax
+from segue.objectives.sampled_softmax import SampledSoftmax
+from segue.procedures.supervised import Supervised
+from segue.training.loop import Loop
+from segue.training.optim import AdamW
+
+RECIPE = ScoringRecipe(
+    name="sasrec",
+    paper=Paper(
+        authors="Kang, McAuley", title="Self-Attentive Sequential Recommendation", year=2018, venue="ICDM",
+        arxiv="1808.09781",
+    ),
+    batches=NextItem(history=200, users=128),
+    backbone=CausalTransformer(width=50, depth=2, heads=1, inner=50, dropout=0.2),
+    model=ItemScorer(scaled=True),
+    objective=BinaryCrossEntropy(negatives=UniformNegatives(count=1, shared=False)),
+    decoder=TopScores(),
+    procedure=Supervised(loop=Loop(epochs=201, optimizer=AdamW(rate=1e-3), evaluate_every=5, patience=10)),
+)  # fmt: skip
+_SOFTMAX = {
+    "backbone": CausalTransformer(width=64, depth=2, heads=2, inner=256, dropout=0.2),
+    "model": ItemScorer(),
+    "objective": FullSoftmax(),
+    "procedure": Supervised(loop=Loop(epochs=100, optimizer=AdamW(rate=1e-3), patience=10)),
+}
+VARIANTS = {
+    "softmax": RECIPE.changed(_SOFTMAX | {"name": "sasrec_softmax"}),
+    "sampled": RECIPE.changed(
+        _SOFTMAX | {"name": "sasrec_sampled", "objective": SampledSoftmax(negatives=UniformNegatives(count=3000))}
+    ),
+    "esasrec": RECIPE.changed(
+        _SOFTMAX
+        | {
+            "name": "sasrec_esasrec",
+            "backbone": CausalTransformer(width=64, depth=2, heads=2, inner=256, activation="swiglu", gated=True),
+            "objective": SampledSoftmax(negatives=UniformNegatives(count=256)),
+        }
+    ),
+    "tuned": RECIPE.changed(
+        _SOFTMAX
+        | {
+            "name": "sasrec_tuned",
+            "batches.users": 64,
+            "backbone": CausalTransformer(width=64, depth=2, heads=2, inner=256, activation="gelu", position="rotary"),
+            "procedure": Supervised(
+                loop=Loop(epochs=30, optimizer=AdamW(rate=2e-3, schedule="linear", warmup=0.02), clip=1.0)
+            ),
+        }
+    ),
+    "small": RECIPE.changed(
+        _SOFTMAX
+        | {
+            "name": "sasrec_small",
+            "batches.history": 50,
+            "procedure": Supervised(loop=Loop(epochs=20, optimizer=AdamW(rate=2e-3, schedule="linear", warmup=0.05))),
+        }
+    ),
+}

@@ -1,0 +1,260 @@
+"""The one training loop: every system that learns by gradient steps goes through it.
+
+Each random choice of a step comes from a stream named by the step, and the order of an epoch from one named by the
+epoch. So a checkpoint needs no generator states, and a process that is killed at any step and resumed ends with the
+same bits (on a CPU).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from segue.core.batches import SequenceBatch
+from segue.core.errors import RunError
+from segue.core.forms import Batches, Objective
+from segue.core.part import Part
+from segue.core.run import Run
+from segue.core.seeding import derived_seed
+from segue.core.tables import Histories
+from segue.layers.dropout import hand_generator
+from segue.training import checkpoint
+from segue.training.distributed import Team, team
+from segue.training.interrupt import Interrupt
+from segue.training.optim import AdamW
+from segue.training.precision import Precision, autocast
+
+log = logging.getLogger(__name__)
+LATEST, BEST = "checkpoints/latest.safetensors", "checkpoints/best.safetensors"
+
+
+class Loop(Part):
+    """How long, how fast and how carefully to train."""
+
+    epochs: PositiveInt = 20
+    """Passes over the training histories, at most."""
+    optimizer: AdamW = AdamW()
+    """The optimiser and the course of its learning rate over all epochs."""
+    clip: NonNegativeFloat = 0.0
+    """Longest gradient allowed (its norm over all parameters); 0 means any."""
+    accumulation: PositiveInt = 1
+    """Pieces in which a batch is computed, to save memory; the result is the same."""
+    precision: Precision = "auto"
+    """Of the matrix products: bfloat16 where the device has it, or as named. Weights are always float32."""
+    evaluate_every: PositiveInt = 1
+    """Epochs from one look at the validation cases to the next."""
+    patience: NonNegativeInt = 0
+    """Looks without a new best after which training stops; 0 means never."""
+    checkpoint_every: float = Field(default=60.0, ge=0)
+    """Seconds from one checkpoint to the next; 0 means after every step."""
+
+
+def train(
+    model: nn.Module,
+    batches: Batches,
+    objective: Objective[Any],
+    histories: Histories,
+    counts: np.ndarray,
+    loop: Loop,
+    run: Run,
+    evaluate: Callable[[], float],
+) -> None:
+    """Train the model in place and leave it with the weights that scored best in `evaluate`.
+
+    Raises:
+        RunError: there is nothing to train on, or the loss is no longer finite.
+        KeyboardInterrupt: after Ctrl-C, when the step is done and the checkpoint written.
+    """
+    with team(run.device) as us, Interrupt() as interrupt:
+        _Training(model, batches, objective, histories, counts, loop, run, evaluate, us, interrupt).go()
+
+
+class _Step(nn.Module):
+    """The loss as a module's forward, which is where data-parallel training hooks in."""
+
+    def __init__(self, model: nn.Module, objective: Objective[Any]) -> None:
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(self, batch: SequenceBatch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        loss = self.objective(self.model, batch, rng)
+        return loss.total, loss.count
+
+
+class _Training:
+    """What one call of `train` holds."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        objective: Objective[Any],
+        histories: Histories,
+        counts: np.ndarray,
+        loop: Loop,
+        run: Run,
+        evaluate: Callable[[], float],
+        us: Team,
+        interrupt: Interrupt,
+    ) -> None:
+        self.model, self.batches, self.histories = model.to(run.device), batches, histories
+        self.loop, self.run, self.evaluate, self.us, self.interrupt = loop, run, evaluate, us, interrupt
+        self.rng = torch.Generator(device=run.device)
+        hand_generator(model, self.rng)
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = loop.optimizer.build(model)
+        step = _Step(model, objective)
+        self.step_module = DistributedDataParallel(step) if us.size > 1 else step
+        self.counts = torch.from_numpy(counts.astype(np.float32)).to(run.device)
+        self.state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": None, "since_best": 0, "seconds": 0.0}
+        self.saved_at = time.monotonic()
+
+    def go(self) -> None:
+        self.restore()
+        windows, chunks = self.epoch(0)
+        if not chunks:
+            raise RunError("There is nothing to train on: no history has two events or more.")
+        self.steps = len(chunks) * self.loop.epochs
+        self.report(lambda: self.run.begin("training", self.steps))
+        self.report(lambda: self.run.advance(self.state["step"]))
+        while self.state["epoch"] < self.loop.epochs and not self.stalled():
+            windows, chunks = self.epoch(self.state["epoch"])
+            self.one_epoch(windows, chunks)
+        self.report(self.run.end)
+        self.save()
+        self.take_best()
+
+    def epoch(self, number: int) -> tuple[Histories, list[np.ndarray]]:
+        return self.batches.epoch(self.histories, self.run.numpy_generator("epoch", number))
+
+    def stalled(self) -> bool:
+        return 0 < self.loop.patience <= self.state["since_best"]
+
+    def one_epoch(self, windows: Histories, chunks: list[np.ndarray]) -> None:
+        losses, counts = 0.0, 0.0
+        began = time.monotonic()
+        self.model.train()
+        for rows in chunks[self.state["batch"] :]:
+            total, count = self.one_step(windows, rows)
+            losses, counts = losses + total, counts + count
+            self.state["batch"] += 1
+            self.state["step"] += 1
+            self.state["seconds"] += time.monotonic() - began
+            began = time.monotonic()
+            self.report(lambda: self.run.advance(1, f"loss {total / count:.3f}{self.best_note()}"))
+            if self.interrupt.asked:
+                self.save()
+                raise KeyboardInterrupt
+            if self.us.leads and time.monotonic() - self.saved_at >= self.loop.checkpoint_every:
+                self.save()
+        self.state |= {"epoch": self.state["epoch"] + 1, "batch": 0}
+        values = {"epoch": self.state["epoch"], "seconds": self.state["seconds"]}
+        if counts:
+            values["loss"] = losses / counts
+        last = self.state["epoch"] == self.loop.epochs
+        if last or self.state["epoch"] % self.loop.evaluate_every == 0:
+            values["score"] = self.look()
+        self.report(lambda: self.run.log(self.state["step"], values))
+        if "score" in values:
+            self.save()
+
+    def one_step(self, windows: Histories, rows: np.ndarray) -> tuple[float, float]:
+        """One optimiser step; returns the summed loss and the number of targets over all processes."""
+        state, loop = self.state, self.loop
+        self.rng.manual_seed(derived_seed(self.run.seed, "step", state["step"], self.us.rank))
+        for group in self.optimizer.param_groups:
+            group["lr"] = loop.optimizer.rate_at(state["step"], self.steps)
+        self.optimizer.zero_grad(set_to_none=True)
+        sums = torch.zeros(2, dtype=torch.float64, device=self.run.device)
+        pieces = [piece for piece in np.array_split(rows[self.us.rank :: self.us.size], loop.accumulation)]
+        for number, piece in enumerate(pieces):
+            final = number == len(pieces) - 1
+            if not len(piece) and not final:
+                continue
+            waits = nullcontext() if final or self.us.size == 1 else self.step_module.no_sync()
+            with waits:
+                total, count = self.forward(windows, piece)
+                total.backward()
+            sums += torch.stack([total.detach().double(), count.double()])
+        total_sum, count_sum = self.us.sum(sums).tolist()
+        if not np.isfinite(total_sum):
+            raise RunError(
+                f"The loss is {total_sum} at step {state['step']}: training has diverged. Lower "
+                "procedure.loop.optimizer.rate, set procedure.loop.clip=1, or set procedure.loop.precision=float32."
+            )
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        torch._foreach_mul_(gradients, self.us.size / max(count_sum, 1.0))      # DDP took the mean over processes
+        if loop.clip:
+            nn.utils.clip_grad_norm_(self.parameters, loop.clip)
+        self.optimizer.step()
+        return total_sum, max(count_sum, 1.0)
+
+    def forward(self, windows: Histories, piece: np.ndarray) -> tuple[Tensor, Tensor]:
+        batch = replace(self.batches.batch(windows, piece).to(self.run.device), counts=self.counts)
+        with autocast(self.run.device, self.loop.precision):
+            total, count = self.step_module(batch, self.rng)
+        return total, count
+
+    def look(self) -> float:
+        """Score the model on the validation cases, and keep the weights if they are the best so far."""
+        self.model.eval()
+        score = self.us.agree(self.evaluate() if self.us.leads else 0.0)
+        self.model.train()
+        if self.state["best"] is None or score > self.state["best"]:
+            self.state |= {"best": score, "since_best": 0, "best_epoch": self.state["epoch"]}
+            self.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            self.write(BEST, self.best_weights)
+        else:
+            self.state["since_best"] += 1
+        return score
+
+    def best_note(self) -> str:
+        return "" if self.state["best"] is None else f" · best {self.state['best']:.4f}"
+
+    def report(self, tell: Callable[[], None]) -> None:
+        if self.us.leads:
+            tell()
+
+    def save(self) -> None:
+        """Write a checkpoint; a full disk costs the checkpoint, not the training."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        memory = checkpoint.optimizer_tensors(self.optimizer)
+        self.write(LATEST, tensors | {f"optimizer.{name}": tensor for name, tensor in memory.items()})
+        self.saved_at = time.monotonic()
+
+    def write(self, name: str, tensors: dict[str, Tensor]) -> None:
+        if self.run.folder is None or not self.us.leads:
+            return
+        try:
+            checkpoint.write(self.run.folder / name, tensors, self.state)
+        except OSError as error:
+            log.warning("no checkpoint was written (%s); training goes on with the one before it", error)
+
+    def restore(self) -> None:
+        """Continue from the newest checkpoint, if the run asks for it and there is one."""
+        if self.run.folder is None or not self.run.resume or not (self.run.folder / LATEST).exists():
+            return
+        tensors, self.state = checkpoint.read(self.run.folder / LATEST)
+        self.model.load_state_dict(_under(tensors, "model."))
+        checkpoint.load_optimizer(self.optimizer, _under(tensors, "optimizer."))
+        if self.state["best"] is not None:
+            self.best_weights = checkpoint.read(self.run.folder / BEST)[0]
+        log.info("resumed at epoch %d, step %d", self.state["epoch"], self.state["step"])
+
+    def take_best(self) -> None:
+        self.model.load_state_dict(self.best_weights)
+        self.model.eval()
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

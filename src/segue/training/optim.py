@@ -1,0 +1,56 @@
+"""The optimiser and the course of its learning rate."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+from torch import nn
+
+from segue.core.part import Part
+
+
+class AdamW(Part):
+    """Adam with decoupled weight decay, on matrices only: norms, biases and other vectors do not decay."""
+
+    rate: PositiveFloat = 1e-3
+    """Learning rate at its height."""
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Memory of the mean gradient."""
+    beta2: float = Field(default=0.98, ge=0, lt=1)
+    """Memory of the squared gradient."""
+    decay: NonNegativeFloat = 0.0
+    """Weight decay."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the rate falls after the warm-up: not at all, or to `floor` at the last step."""
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    """Share of all steps over which the rate rises from zero."""
+    floor: float = Field(default=0.0, ge=0, le=1)
+    """The last rate as a share of the highest."""
+
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        """The living optimiser over the parameters that learn."""
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in learning if p.ndim >= 2], "weight_decay": self.decay},
+            {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(
+            [group for group in groups if group["params"]], lr=self.rate, betas=(self.beta1, self.beta2), fused=True
+        )
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """The learning rate of step `step` (from 0) out of `steps`."""
+        rising = self.warmup * steps
+        if step < rising:
+            return self.rate * (step + 1) / (rising + 1)
+        done = (step - rising) / max(steps - rising, 1)
+        if self.schedule == "constant":
+            share = 1.0
+        elif self.schedule == "linear":
+            share = 1.0 - done
+        else:
+            share = 0.5 * (1.0 + math.cos(math.pi * done))
+        return self.rate * (self.floor + (1.0 - self.floor) * share)

@@ -1,0 +1,73 @@
+"""All published systems by name: the folder `recipes/` is the list, and each file's variants are `NAME_VARIANT`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import segue.backbones
+import segue.data
+import segue.decoding
+import segue.models
+import segue.objectives
+import segue.procedures
+import segue.recipes
+from segue.core.errors import SettingsError
+from segue.core.recipe import Recipe
+
+
+def names() -> list[str]:
+    """The names of all recipe files."""
+    return sorted(
+        module.name for module in pkgutil.iter_modules(segue.recipes.__path__) if not module.name.startswith("_")
+    )
+
+
+def systems() -> Iterator[Recipe]:
+    """Every recipe, each followed by its variants."""
+    for name in names():
+        module = importlib.import_module(f"segue.recipes.{name}")
+        yield module.RECIPE
+        yield from module.VARIANTS.values()
+
+
+def find(name: str) -> Recipe:
+    """The recipe called `name`: a file of ours, one of its variants, or `module:NAME` from the user's own package.
+
+    Raises:
+        SettingsError: there is none; says which name is near.
+    """
+    if ":" in name:
+        return _foreign(name)
+    file = max((known for known in names() if name == known or name.startswith(f"{known}_")), key=len, default=None)
+    if file is not None:
+        module = importlib.import_module(f"segue.recipes.{file}")
+        found: Recipe | None = module.RECIPE if name == file else module.VARIANTS.get(name.removeprefix(f"{file}_"))
+        if found is not None:
+            return found
+    known = [recipe.name for recipe in systems()]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
+    raise SettingsError(f"there is no system '{name}'.{hint} 'segue systems' lists all of them.")
+
+
+def load_shelves() -> None:
+    """Import every part, so that YAML and `--set` can name any of them by kind."""
+    shelves = (segue.backbones, segue.models, segue.objectives, segue.decoding, segue.procedures, segue.data)
+    for shelf in shelves:
+        for module in pkgutil.iter_modules(shelf.__path__, f"{shelf.__name__}."):
+            if not module.ispkg:
+                importlib.import_module(module.name)
+
+
+def _foreign(name: str) -> Recipe:
+    module_name, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"'{name}' cannot be imported: {error}. Write MODULE:NAME of a Recipe value.") from error
+    if not isinstance(found, Recipe):
+        raise SettingsError(f"'{name}' is a {type(found).__name__}, not a Recipe.")
+    return found
