@@ -95,20 +95,30 @@ class SequenceBatch:
         return len(self.rows)
 
     @classmethod
-    def of(cls, histories: Histories, *, targets: bool = False) -> SequenceBatch:
-        """The histories as a batch; with `targets`, each event but the last predicts the one after it."""
+    def of(cls, histories: Histories, *, targets: bool = False, target_time: bool = False) -> SequenceBatch:
+        """The histories as a batch; with `targets`, each event but the last predicts the one after it.
+
+        `target_time` tells the model when the next event happens: in training from the log, later from `asked_at`.
+        """
         if targets:
             histories = replace(histories, ends=histories.ends - 1)
         order = np.argsort(histories.lengths, kind="stable")
-        places, offsets = histories.take(order).positions()
-        times = histories.timestamps
+        histories = histories.take(order)
+        places, offsets = histories.positions()
+        times, following = histories.timestamps, None
+        if target_time and times is not None:
+            following = times[np.minimum(places + 1, len(times) - 1)]
+            if not targets:
+                newest, filled = offsets[1:] - 1, histories.lengths > 0
+                asked_at = times[histories.ends - 1] if histories.asked_at is None else histories.asked_at
+                following[newest[filled]] = asked_at[filled]
         return cls(
             items=_tensor(histories.items[places]),
             rows=Rows(torch.from_numpy(offsets)),
             order=torch.from_numpy(order),
             targets=_tensor(histories.items[places + 1]) if targets else None,
             timestamps=None if times is None else _tensor(times[places]),
-            next_timestamps=_tensor(times[places + 1]) if targets and times is not None else None,
+            next_timestamps=None if following is None else _tensor(following),
         )
 
     def last(self, states: Float[Tensor, "tokens width"]) -> Float[Tensor, "users width"]:

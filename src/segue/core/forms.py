@@ -83,6 +83,11 @@ class Batches(Part):
     abstract: ClassVar[bool] = True
     history: int
 
+    @property
+    def knows_target_time(self) -> bool:
+        """Whether the model is told when the event to be predicted happens."""
+        return bool(getattr(self, "target_time", False))
+
     def epoch(self, histories: Histories, rng: np.random.Generator) -> tuple[Histories, list[np.ndarray]]:
         """The windows of one pass over the data, and the rows of each batch."""
         raise NotImplementedError

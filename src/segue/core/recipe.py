@@ -51,6 +51,9 @@ class Recommender(ABC):
     def weights(self) -> Mapping[str, Tensor]:
         """Everything fitted, as named tensors; `recipe.restore` makes the recommender from it again."""
 
+    def to(self, device: torch.device) -> None:  # noqa: B027 - a system without a network has nothing to move
+        """Answer on this device from now on, where the system has something to move."""
+
 
 class Recipe(Part):
     """A named published system: its paper, its parts, and how to fit it."""
@@ -66,6 +69,11 @@ class Recipe(Part):
     def history(self) -> int | None:
         """The newest events of a history that the system looks at, or None for all; part of the fingerprint."""
         return None
+
+    @property
+    def knows_target_time(self) -> bool:
+        """Whether the system is told when the event to be predicted happens; part of the fingerprint."""
+        return False
 
     def fit(self, split: Split, run: Run) -> Recommender:
         """Learn from the training histories; the validation cases may be looked at, the test cases never."""
@@ -96,6 +104,11 @@ class ScoringRecipe(Recipe):
     def history(self) -> int | None:
         """The newest events of a history that the model looks at."""
         return self.batches.history
+
+    @property
+    def knows_target_time(self) -> bool:
+        """Whether the model is told when the event to be predicted happens."""
+        return self.batches.knows_target_time
 
     def fit(self, split: Split, run: Run) -> FittedModel:
         """Build the model with the run's seed and train it."""
@@ -136,6 +149,10 @@ class FittedModel(Recommender):
             ranking.items[strangers, : len(order)] = order
             ranking.scores[strangers, : len(order)] = counts[order]
         return ranking
+
+    def to(self, device: torch.device) -> None:
+        """Answer on this device from now on."""
+        self.model.to(device)
 
     def weights(self) -> Mapping[str, Tensor]:
         """The model's weights and the popularity of the items."""

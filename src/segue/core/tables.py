@@ -111,6 +111,8 @@ class Histories:
     ends: Int[np.ndarray, " rows"]
     users: Int[np.ndarray, " rows"]
     timestamps: Int[np.ndarray, " events"] | None = None
+    asked_at: Int[np.ndarray, " rows"] | None = None
+    """When each row asks for a recommendation (Unix seconds), where a model may know it."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -122,7 +124,10 @@ class Histories:
 
     def take(self, rows: Int[np.ndarray, " some"] | slice) -> Histories:
         """The chosen rows."""
-        return replace(self, starts=self.starts[rows], ends=self.ends[rows], users=self.users[rows])
+        asked_at = None if self.asked_at is None else self.asked_at[rows]
+        return replace(
+            self, starts=self.starts[rows], ends=self.ends[rows], users=self.users[rows], asked_at=asked_at
+        )
 
     def latest(self, length: int) -> Histories:
         """The same rows, each cut to its newest `length` events."""
@@ -171,7 +176,14 @@ class Cases:
     @property
     def targets(self) -> Histories:
         """The held-out events of each row."""
-        return replace(self.histories, starts=self.histories.ends, ends=self.stops)
+        return replace(self.histories, starts=self.histories.ends, ends=self.stops, asked_at=None)
+
+    def timed(self) -> Cases:
+        """The same cases with the time of the first held-out event told to the model."""
+        times = self.histories.timestamps
+        if times is None:
+            raise DataError("the time of the target was asked for, and this dataset has no timestamps.")
+        return replace(self, histories=replace(self.histories, asked_at=times[self.histories.ends]))
 
 
 @dataclass(frozen=True)

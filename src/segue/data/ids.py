@@ -22,7 +22,9 @@ class IdNumbers:
         self._numbers = np.empty(0, dtype=np.int32)  # id -> row, or -1
         self._ids: list[np.ndarray] | None = []  # whole-number ids by row; None once they are text
         self._count = 0
-        self._categories = pl.Categories.random()
+        self._words = pl.Categorical(pl.Categories.random())
+        # Polars forgets the numbers of categories that no series uses any more; this empty one keeps them.
+        self._anchor = pl.Series("anchor", [], dtype=pl.String).cast(self._words)
 
     def __len__(self) -> int:
         return self._count
@@ -34,7 +36,7 @@ class IdNumbers:
             if numbers is not None:
                 return self._encode_numbers(numbers)
             self._become_text()
-        codes = ids.cast(pl.String).cast(pl.Categorical(self._categories)).to_physical()
+        codes = ids.cast(pl.String).cast(self._words).to_physical()
         if len(codes):
             self._count = max(self._count, int(codes.max()) + 1)  # type: ignore[arg-type]
         return codes.to_numpy().astype(np.int32)
@@ -45,7 +47,7 @@ class IdNumbers:
             whole = np.concatenate(self._ids) if self._ids else np.empty(0, dtype=np.int64)
             return pl.Series("id", whole).cast(pl.String)
         rows = pl.Series("id", np.arange(self._count, dtype=np.uint32))
-        return rows.cast(pl.Categorical(self._categories)).cast(pl.String)
+        return rows.cat.to(self._words).cast(pl.String)
 
     def _encode_numbers(self, numbers: Int[np.ndarray, " ids"]) -> Int[np.ndarray, " ids"]:
         if len(numbers) == 0:
@@ -69,7 +71,7 @@ class IdNumbers:
     def _become_text(self) -> None:
         known = self.ids()
         self._ids, self._numbers = None, np.empty(0, dtype=np.int32)
-        known.cast(pl.Categorical(self._categories))  # registers them in row order
+        known.cast(self._words)  # registers them in row order
 
 
 def _whole(ids: pl.Series) -> Int[np.ndarray, " ids"] | None:
@@ -84,7 +86,7 @@ def _whole(ids: pl.Series) -> Int[np.ndarray, " ids"] | None:
         ids = ids.cast(pl.Int64, strict=False)
         if ids.null_count():
             return None
-    numbers = ids.to_numpy()
+    numbers: np.ndarray = ids.to_numpy()
     if len(numbers) and (numbers.min() < 0 or numbers.max() >= _LARGEST):
         return None
     return numbers

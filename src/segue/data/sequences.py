@@ -22,6 +22,8 @@ class NextItem(Batches):
     """Windows in a batch."""
     windows: Literal["last", "random", "all"] = "last"
     """Of a longer history: its newest window, one at random each epoch, or all of them side by side."""
+    target_time: bool = False
+    """Tell the model when the next event happens. It goes into the fingerprint: such numbers stand in a column apart."""
 
     def epoch(self, histories: Histories, rng: np.random.Generator) -> tuple[Histories, list[np.ndarray]]:
         """The windows of one pass over the data, and the rows of each batch."""
@@ -31,7 +33,7 @@ class NextItem(Batches):
 
     def batch(self, windows: Histories, rows: np.ndarray) -> SequenceBatch:
         """The chosen windows with the next item as each event's target."""
-        return SequenceBatch.of(windows.take(rows), targets=True)
+        return SequenceBatch.of(windows.take(rows), targets=True, target_time=self.target_time)
 
 
 class WholeHistory(Batches):

@@ -98,7 +98,7 @@ def _user_vectors(model: ScoringModel, histories: Histories, tokens: int, like: 
     cuts = np.searchsorted(bounds, np.arange(tokens, bounds[-1] if len(bounds) else 0, tokens))
     for some in np.split(order, cuts):
         if len(some):
-            batch = SequenceBatch.of(recent.take(some)).to(like.device)
+            batch = SequenceBatch.of(recent.take(some), target_time=recent.asked_at is not None).to(like.device)
             places = torch.from_numpy(some).to(like.device)[batch.order]
             vectors[places] = model.user_vectors(batch).to(like.dtype)
     return vectors

@@ -88,7 +88,7 @@ def calibration(
     Source: Steck 2018, "Calibrated recommendations", RecSys, equations 2 to 6, every event of the history weighing
     alike.
     """
-    rows, k = ranking.items.shape
+    rows = len(ranking)
     width = len(categories.names)
     values = np.zeros(rows)
     for block in _blocks(rows, 4 * width):

@@ -149,9 +149,7 @@ class Spread:
         return cls(float(users.mean()), error, len(rows), deviation)
 
 
-def _differences(
-    one: Float[np.ndarray, ...], other: Float[np.ndarray, "*seeds users"]
-) -> Float[np.ndarray, " users"]:
+def _differences(one: Float[np.ndarray, ...], other: Float[np.ndarray, "*seeds users"]) -> Float[np.ndarray, " users"]:
     """Per-user differences, each side averaged over its own seeds."""
     left, right = np.atleast_2d(one).mean(axis=0), np.atleast_2d(other).mean(axis=0)
     if left.shape != right.shape:

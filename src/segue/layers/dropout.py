@@ -14,6 +14,7 @@ class Dropout(nn.Module):
     """Sets a share `rate` of the values to zero in training and scales the rest.
 
     One 64-bit draw serves four values, so the rate is rounded to a multiple of 2^-16 and the scale is exact for it.
+    `rng` is set by the training loop; without it the draws come from torch's global generator.
     """
 
     def __init__(self, rate: float) -> None:
@@ -27,13 +28,6 @@ class Dropout(nn.Module):
             return values
         kept: Tensor = _Dropout.apply(values, round(self.rate * 65536), self.rng)
         return kept
-
-
-def hand_generator(model: nn.Module, rng: torch.Generator) -> None:
-    """Let every dropout in `model` draw from `rng`."""
-    for module in model.modules():
-        if isinstance(module, Dropout):
-            module.rng = rng
 
 
 class _Dropout(torch.autograd.Function):

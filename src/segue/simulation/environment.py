@@ -111,5 +111,5 @@ class Environment:
         return self.users.tastes(state.users, state.times)
 
 
-def _sigmoid(logits: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def _sigmoid(logits: Float[np.ndarray, ...]) -> Float[np.ndarray, ...]:
     return 1 / (1 + np.exp(-logits))

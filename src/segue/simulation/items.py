@@ -34,9 +34,7 @@ class Items:
         return len(self.category)
 
 
-def draw_items(
-    count: int, *, categories: int, width: int, zipf: float, own: float, rng: np.random.Generator
-) -> Items:
+def draw_items(count: int, *, categories: int, width: int, zipf: float, own: float, rng: np.random.Generator) -> Items:
     """Random items, spread evenly over the categories.
 
     `own` is the share of an item's position that its category does not explain.
@@ -54,7 +52,8 @@ def draw_items(
             "title": words.titles(category, names, rng),
             "categories": [[names[kind][0], names[kind][1]] for kind in category],
             "brand": [
-                words.own_word(7 + 4 * kind + one).upper() for kind, one in zip(category.tolist(), brand_of, strict=True)
+                words.own_word(7 + 4 * kind + one).upper()
+                for kind, one in zip(category.tolist(), brand_of.tolist(), strict=True)
             ],
             "price": np.round(np.exp(typical[category] + 0.5 * dearness), 2),
         }

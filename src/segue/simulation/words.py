@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from segue.core.shapes import Int
-
 import numpy as np
+
+from segue.core.shapes import Int
 
 DEPARTMENTS: dict[str, dict[str, str]] = {
     "Outdoors": {

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from segue.core.part import Part
 from segue.core.seeding import numpy_generator
-from segue.core.shapes import Bool, Float, Int
+from segue.core.shapes import Int
 from segue.simulation.environment import Environment
 from segue.simulation.items import draw_items
 from segue.simulation.simulation import Simulation
@@ -38,16 +36,16 @@ class World(Part):
     """Items of a request on average."""
     width: PositiveInt = 8
     """Directions in which tastes differ."""
-    taste: NonNegativeFloat = 1.2
+    taste: NonNegativeFloat = 1.3
     """What one standard deviation of affinity adds to the log odds of a click."""
-    habit: NonNegativeFloat = 1.8
+    habit: NonNegativeFloat = 2.8
     """What the category of the last click adds to the log odds of its successors."""
     successors: PositiveInt = 2
     """Categories that each category leads to."""
-    right_angle: PositiveFloat = 60.0
+    right_angle: PositiveFloat = 45.0
     """Days until a taste has turned to something unrelated."""
-    base: float = -2.2
-    """Log odds of a click on an average item by an average user."""
+    base: float = Field(default=-4.0, ge=-6)
+    """Log odds of a click on an average item by an average user; much lower, and nobody ever gets done."""
     zipf: NonNegativeFloat = 0.8
     """How steeply popularity falls with rank."""
     popularity_bias: NonNegativeFloat = 1.0
@@ -79,7 +77,9 @@ class World(Part):
                 rng=numpy_generator(seed, "items"),
             ),
             habits=draw_habits(
-                self.categories, successors=min(self.successors, self.categories - 1), rng=numpy_generator(seed, "habits")
+                self.categories,
+                successors=min(self.successors, self.categories - 1),
+                rng=numpy_generator(seed, "habits"),
             ),
             base=self.base,
             taste=self.taste,
@@ -151,7 +151,7 @@ def _walk(
         pause = PAUSE + DAY * np.exp(rng.normal(0.0, 1.0, len(here)))
         state = State(state.users, state.times + pause.astype(np.int64), previous)
         stay = done[here] < wanted[here]
-        state, here = state.take(stay), here[stay]
+        state, here = state.take(np.flatnonzero(stay)), here[stay]
     return _joined(log)
 
 

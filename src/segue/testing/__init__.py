@@ -1,0 +1,6 @@
+"""For everybody who writes a part: worlds whose right answer is known, and the checks that every part must pass."""
+
+from segue.testing.contracts import check_backbone, check_decoder, check_objective, check_recipe, first_losses
+from segue.testing.worlds import ring, two_tastes
+
+__all__ = ["check_backbone", "check_decoder", "check_objective", "check_recipe", "first_losses", "ring", "two_tastes"]

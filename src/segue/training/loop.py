@@ -27,7 +27,6 @@ from segue.core.part import Part
 from segue.core.run import Run
 from segue.core.seeding import derived_seed
 from segue.core.tables import Histories
-from segue.layers.dropout import hand_generator
 from segue.training import checkpoint
 from segue.training.distributed import Team, team
 from segue.training.interrupt import Interrupt
@@ -110,7 +109,9 @@ class _Training:
         self.model, self.batches, self.histories = model.to(run.device), batches, histories
         self.loop, self.run, self.evaluate, self.us, self.interrupt = loop, run, evaluate, us, interrupt
         self.rng = torch.Generator(device=run.device)
-        hand_generator(model, self.rng)
+        for module in model.modules():
+            if hasattr(module, "rng"):  # what draws random numbers, such as dropout, draws them from us
+                module.rng = self.rng
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = loop.optimizer.build(model)
         step = _Step(model, objective)

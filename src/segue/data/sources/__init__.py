@@ -41,7 +41,9 @@ def open_log(path: Path, asked: Mapping[str, str | None] | None = None, source: 
     """
     asked = dict(asked or {})
     if not path.exists():
-        raise DataError(f"{path} does not exist (looked in {Path.cwd()}). Is the path right? `segue data get` fetches public sets.")
+        raise DataError(
+            f"{path} does not exist (looked in {Path.cwd()}). Is the path right? `segue data get` fetches public sets."
+        )
     if source != "guess":
         return _FAMILIES[source].read(path, asked, f"source={source} was asked for")
     named = any(asked.get(role) for role in ("user", "item", "time", "rating"))

@@ -67,7 +67,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         why=why,
         clock=Clock(role="integer", ticks=ticks),
         rename={"verified": "verified", "verified_purchase": "verified"},
-        leave_out=("asin", "parent_asin", "reviewTime"),
+        leave_out=("asin", "parent_asin", "reviewTime", "reviewerName", "vote"),
         items=(lambda wanted: read_metadata(meta, wanted)) if meta else None,
         notes=notes,
     )
@@ -92,7 +92,7 @@ def read_metadata(file: Path, wanted: Collection[str] | None) -> pl.DataFrame:
                 item = str(record["asin"])
             if item and item not in rows:
                 rows[item] = {"item_id": item, **_facts(record)}
-    schema = {"item_id": pl.String, "title": pl.String, "categories": pl.List(pl.String), "brand": pl.String,
+    schema: dict[str, Any] = {"item_id": pl.String, "title": pl.String, "categories": pl.List(pl.String), "brand": pl.String,
               "price": pl.Float64, "description": pl.String}  # fmt: skip
     return pl.DataFrame(list(rows.values()), schema=schema)
 

@@ -39,7 +39,7 @@ class Delimited:
         rows = [row for row in rows if row]
         return pl.DataFrame(
             [[row[i] or None if i < len(row) else None for row in rows] for i in range(width)],
-            schema={name: pl.String for name in self.names},
+            schema=dict.fromkeys(self.names, pl.String),
         )
 
     def batches(self, columns: Mapping[str, Role], rows: int) -> Iterator[pl.DataFrame]:

@@ -104,7 +104,7 @@ def parse_line(line: str, file: Path, number: int) -> dict[str, Any]:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             raise DataError(
                 f"{file}, line {number}: expected a JSON object, found {line[:60]!r}. "
-                "One object a line, such as {\"user\": 1, \"item\": 2}."
+                'One object a line, such as {"user": 1, "item": 2}.'
             ) from None
     if not isinstance(record, dict):
         raise DataError(f"{file}, line {number}: expected a JSON object, found {line[:60]!r}.")

@@ -20,7 +20,7 @@ _MARKS = {"user_id", "video_id", "time_ms", "is_click", "is_rand"}
 def recognise(path: Path) -> str | None:
     """Why `path` is KuaiRand, or None."""
     files = _logs(path)
-    if not files or not _MARKS <= set(first_lines(files[0], 1)[0].strip().split(",")):
+    if not files or not set(first_lines(files[0], 1)[0].strip().split(",")) >= _MARKS:
         return None
     return f"{files[0].name} has the columns {', '.join(sorted(_MARKS))}"
 
@@ -73,4 +73,8 @@ def _videos(folder: Path) -> pl.DataFrame | None:
 
 def _people(folder: Path) -> pl.DataFrame | None:
     files = sorted(folder.glob("user_features*.csv"))
-    return pl.read_csv(files[0], infer_schema_length=None).with_columns(pl.col("user_id").cast(pl.String)) if files else None
+    return (
+        pl.read_csv(files[0], infer_schema_length=None).with_columns(pl.col("user_id").cast(pl.String))
+        if files
+        else None
+    )

@@ -50,7 +50,8 @@ def _inter(path: Path) -> Path | None:
 def _open(file: Path) -> tuple[Delimited, dict[str, str]]:
     header = first_lines(file, 1)[0]
     separator = "\t" if "\t" in header else ","
-    typed = dict(field.strip().rsplit(":", 1) if ":" in field else (field, "") for field in header.split(separator))
+    fields = [field.strip().rpartition(":") for field in header.split(separator)]
+    typed = {name: kind for name, _, kind in fields}
     for name, kind in typed.items():
         if kind not in _TYPES:
             raise DataError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -14,6 +14,7 @@ Role = Literal["id", "integer", "number", "text"]
 SAMPLE_ROWS = 1000
 
 
+@runtime_checkable
 class Table(Protocol):
     """A file, or files of one form, with named columns."""
 

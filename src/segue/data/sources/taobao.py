@@ -57,6 +57,6 @@ def _categories(table: Delimited) -> pl.DataFrame:
     seen = pl.DataFrame(schema={"item_id": pl.String, "category_id": pl.String})
     for batch in table.batches({"item_id": "id", "category_id": "text"}, 1 << 20):
         seen = pl.concat([seen, batch]).unique("item_id", keep="first", maintain_order=True)
-    return seen.select("item_id", pl.concat_list("category_id").alias("categories")).filter(pl.col("item_id").is_not_null())
-
-
+    return seen.select("item_id", pl.concat_list("category_id").alias("categories")).filter(
+        pl.col("item_id").is_not_null()
+    )

@@ -51,7 +51,9 @@ def clock_of(sample: pl.Series, *, where: str) -> Clock | None:
     kind = looks_like(sample)
     values = sample.drop_nulls()
     if kind == "empty":
-        raise DataError(f"{where}: the time column has no values in the first rows. Name another with time=..., or none.")
+        raise DataError(
+            f"{where}: the time column has no values in the first rows. Name another with time=..., or none."
+        )
     if kind == "integer":
         return Clock(role="integer", ticks=_ticks(float(values.cast(pl.Int64, strict=False).median() or 0)))  # type: ignore[arg-type]
     if kind == "number":

@@ -1,0 +1,46 @@
+# Every target sets up what it needs: on a fresh machine `make demo` and `make test` are all there is to type.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export OMP_WAIT_POLICY ?= passive
+
+.PHONY: demo test check format bench docs clean
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Segue needs Python 3.11 or newer; point PYTHON at one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## fit, measure and ask a generative recommender on the simulated world
+	rm -rf runs/demo
+	$(BIN)/segue fit sasrec_world --out runs/demo
+	$(BIN)/segue recommend runs/demo --user u0007 -k 5
+	@echo "The report with curves and the comparison: runs/demo/report.html"
+
+test: $(STAMP)  ## everything that CI runs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(STAMP)  ## format, lint, types, import contract and the quick tests, in under two minutes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+bench: $(STAMP)  ## ours beside the peers, each in an environment of its own; takes an hour on a quiet machine
+	$(BIN)/python benchmarks/environments.py
+	$(BIN)/python benchmarks/run.py
+
+docs: $(STAMP)  ## write docs/ledger.md and the README's table from ledger/
+	$(BIN)/python -m segue.workflows.ledger
+
+clean:  ## remove what was built; runs stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

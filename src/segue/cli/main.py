@@ -1,0 +1,65 @@
+"""The command line: words into a verb, a result into text. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from segue import __version__
+from segue.cli import data, recommend, runs, systems
+from segue.core.errors import SegueError
+
+app = typer.Typer(
+    name="segue",
+    help="Generative recommendation: from a raw log to a measured recommender.\n\n"
+    "Start with: segue fit sasrec_small --data my_log.csv --out runs/mine",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (runs.fit, runs.evaluate, recommend.recommend, runs.compare, runs.reproduce):
+    app.command()(command)
+for command in (systems.systems, systems.show, systems.doctor):
+    app.command()(command)
+app.add_typer(data.app, name="data", help="Get, prepare, inspect and audit logs.")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"segue {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+
+
+def run() -> None:
+    """Entry point: errors meant for people are printed without a traceback; Ctrl-C says how to go on."""
+    # Threads that wait should sleep: where another process holds a core, spinning ones cost a factor of four.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        app()
+    except SegueError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.secho("\nstopped. What was learnt is saved; run the same command with --resume to go on.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

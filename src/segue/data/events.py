@@ -1,0 +1,155 @@
+"""Steps of a preparation on one batch or one group of users: filter, number, order, drop repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from segue.core.shapes import Bool, Int
+from segue.data.conditions import Clause
+from segue.data.ids import IdNumbers
+from segue.data.shelf import Piece
+from segue.data.sources.raw_log import Kind
+
+
+@dataclass
+class Span:
+    """What a column was seen to hold, for the narrowest type that keeps every value."""
+
+    low: float = 0.0
+    high: float = 0.0
+    whole: bool = True
+    single: bool = True
+    missing: bool = False
+
+    def see(self, values: np.ndarray) -> None:
+        """Takes in more values."""
+        if values.dtype.kind == "f":
+            absent = np.isnan(values)
+            if absent.any():
+                self.missing = True
+                values = values[~absent]
+            self.whole = self.whole and bool((values == np.floor(values)).all())
+            with np.errstate(over="ignore"):
+                self.single = self.single and bool((values.astype(np.float32) == values).all())
+        if len(values):
+            self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The narrowest type."""
+        if self.whole and not self.missing and max(-self.low, self.high) < 2**53:
+            for name in ("int8", "int16", "int32"):
+                if np.iinfo(name).min <= self.low and self.high <= np.iinfo(name).max:
+                    return np.dtype(name)
+            return np.dtype("int64")
+        return np.dtype("float32" if self.single else "float64")
+
+
+@dataclass
+class Intake:
+    """Turns batches of a raw log into numbered events, and counts what it turns away."""
+
+    timed: bool
+    ordered: bool
+    kinds: Mapping[str, Kind]
+    positive: Sequence[Clause]
+    users: IdNumbers = field(default_factory=IdNumbers)
+    items: IdNumbers = field(default_factory=IdNumbers)
+    words: dict[str, IdNumbers] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)
+    rows: int = 0
+    incomplete: int = 0
+    untimed: int = 0
+    first_incomplete: int | None = None
+    negative: int = 0
+
+    def __post_init__(self) -> None:
+        self.words = {name: IdNumbers() for name, kind in self.kinds.items() if kind == "word"}
+        self.spans = {name: Span() for name in self.kept}
+
+    @property
+    def kept(self) -> list[str]:
+        """The further columns that go into the dataset."""
+        return [name for name, kind in self.kinds.items() if kind != "text"]
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """The columns of an event and their types."""
+        times = {"time": "int64"} if self.timed else {}
+        orders = {"order": "int64"} if self.ordered else {}
+        further = {f"column:{name}": "int32" if self.kinds[name] == "word" else "float64" for name in self.kept}
+        return {"user": "int32", "item": "int32", **times, **orders, **further}
+
+    def take(self, batch: pl.DataFrame) -> Piece:
+        """The events of a batch that count."""
+        needed = ["user_id", "item_id", *(["time"] if self.timed else []), *(["order"] if self.ordered else [])]
+        nulls = batch.select(pl.col(needed).null_count()).row(0)
+        if any(nulls):
+            absent = batch.select(pl.any_horizontal(pl.col(needed).is_null()).alias("absent"))["absent"]
+            if self.first_incomplete is None:
+                self.first_incomplete = self.rows + int(absent.arg_max() or 0) + 1
+            self.incomplete += int(absent.sum())
+            self.untimed += nulls[2] if self.timed else 0
+            self.rows += batch.height
+            batch = batch.filter(~absent)
+        else:
+            self.rows += batch.height
+        if self.positive:
+            # The clauses were checked against the columns when the log was opened.
+            names = {"timestamp": "time"}
+            clauses = [clause._replace(column=names.get(clause.column, clause.column)) for clause in self.positive]
+            chosen = batch.filter(clause.expression(batch.schema[clause.column]) for clause in clauses)
+            self.negative += batch.height - chosen.height
+            batch = chosen
+        piece: Piece = {"user": self.users.encode(batch["user_id"]), "item": self.items.encode(batch["item_id"])}
+        for name in needed[2:]:
+            piece[name] = batch[name].to_numpy()
+        for name in self.kept:
+            piece[f"column:{name}"] = values = self._column(name, batch[name])
+            self.spans[name].see(values)
+        return piece
+
+    def _column(self, name: str, values: pl.Series) -> np.ndarray:
+        if name not in self.words:
+            return values.fill_null(float("nan")).to_numpy()
+        codes = np.full(len(values), -1, dtype=np.int32)
+        known = values.is_not_null().to_numpy()
+        codes[known] = self.words[name].encode(values.drop_nulls())
+        return codes
+
+
+def in_order(piece: Piece, key: str | None) -> Int[np.ndarray, " events"]:
+    """The order by user, then by `key`; equal ones stay as they came."""
+    user = piece["user"].astype(np.int64)
+    columns = [user - user.min()] if len(user) else [user]
+    if key is not None and len(user):
+        columns.append(piece[key] - piece[key].min())
+    columns.append(np.arange(len(user)))
+    bits = [int(column.max()).bit_length() if len(column) else 0 for column in columns]
+    if sum(bits) > 63:
+        # lexsort is stable, and twenty times slower.
+        return np.lexsort(([piece[key]] if key is not None else []) + [user])
+    packed = np.zeros(len(user), dtype=np.int64)
+    for column, width in zip(columns, bits, strict=True):
+        packed <<= width
+        packed |= column
+    packed.sort()
+    return packed & ((1 << bits[-1]) - 1)
+
+
+def without_repeats(piece: Piece, policy: str) -> Bool[np.ndarray, " events"]:
+    """Which events of an ordered piece stay: the first or last of each user and item, or all but exact repeats."""
+    names = ["item", "user"]
+    if policy == "exact":
+        names = [name for name in piece if name not in ("order", "user", "item")] + names
+    keys = [piece[name].view(np.int64) if piece[name].dtype == np.float64 else piece[name] for name in names]
+    order = np.lexsort(keys)
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = np.any([key[order[1:]] != key[order[:-1]] for key in keys], axis=0)
+    stays = np.zeros(len(order), dtype=bool)
+    stays[order[np.append(new[1:], True)] if policy == "last" else order[new]] = True
+    return stays

@@ -1,0 +1,66 @@
+"""The settings of a preparation: what to read, which events count, what to leave out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, NonNegativeInt, PositiveFloat
+from pydantic_core import PydanticCustomError
+
+from segue.core.errors import SettingsError
+from segue.core.part import Part
+from segue.data.conditions import parse_condition
+from segue.data.sources import SourceName
+
+
+def _readable(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            parse_condition(text)
+        except SettingsError as error:
+            raise PydanticCustomError("condition", "{why}", {"why": str(error)}) from None
+    return text
+
+
+class Preparation(Part):
+    """How a raw log becomes a dataset.
+
+    The steps, in this order: rows without user, item or time are dropped and counted; `positive` chooses the events
+    that count; each user's events are put in order of time, and events of equal time stay in the order of the source;
+    `duplicates` are resolved; users and items with too few events are dropped until all have enough.
+    """
+
+    path: str
+    """A file or folder: raw, or already prepared."""
+    source: SourceName = "guess"
+    """The family of the files."""
+    user: str | None = None
+    """Column of the user, where a guess would be wrong."""
+    item: str | None = None
+    """Column of the item."""
+    time: str | None = None
+    """Column of the time; 'none' to go by the order of the rows."""
+    rating: str | None = None
+    """Column of the rating; 'none' where a guess would find one wrongly."""
+    order: str | None = None
+    """Column of whole numbers that orders each user's events, instead of the time; 'none' to go by time."""
+    positive: Annotated[str | None, AfterValidator(_readable)] = None
+    """Which events count, such as `rating >= 4 and behavior == 'buy'`; all of them without."""
+    core: NonNegativeInt = 0
+    """Fewest events of a user and of an item, iterated until it holds for all."""
+    user_core: NonNegativeInt | None = None
+    """Fewest events of a user, where it differs from `core`."""
+    item_core: NonNegativeInt | None = None
+    """Fewest events of an item, where it differs from `core`."""
+    duplicates: Literal["keep", "exact", "first", "last"] = "keep"
+    """Of events with the same user and item keep all, or the first, or the last; 'exact' drops only full repeats."""
+    keep_unseen: bool = False
+    """Keep items of the item file that no event has."""
+    memory_gb: PositiveFloat | None = None
+    """Memory for events in flight, in GB; beyond it they wait on disk. Without, half of what is free. The program
+    itself and the tables of users and items come on top."""
+
+    @property
+    def asked(self) -> dict[str, str | None]:
+        """The columns named, by role."""
+        return {"user": self.user, "item": self.item, "time": self.time, "rating": self.rating, "order": self.order}

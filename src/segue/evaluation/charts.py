@@ -1,0 +1,132 @@
+"""Small drawings for reports, as inline SVG that takes its colours from the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+WIDTH, HEIGHT = 360, 200
+LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 26
+
+
+def line_chart(points: Sequence[tuple[float, float]], label: str) -> str:
+    """A curve over steps. Points that are not finite are left out; a long curve is thinned to what the eye can see."""
+    finite = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+    if not finite:
+        return ""
+    thin = finite[:: max(len(finite) // 400, 1)]
+    thin = thin if thin[-1] == finite[-1] else [*thin, finite[-1]]
+    x_ticks = ticks(min(x for x, _ in thin), max(x for x, _ in thin), 4)
+    y_ticks = ticks(min(y for _, y in thin), max(y for _, y in thin), 4)
+    x_low, x_high = min(x for x, _ in thin), max(x for x, _ in thin)
+    y_low = min(y_ticks[0], *(y for _, y in thin))
+    y_high = max(y_ticks[-1], *(y for _, y in thin))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (x - x_low) / (x_high - x_low) if x_high > x_low else 0.5
+        up = (y - y_low) / (y_high - y_low) if y_high > y_low else 0.5
+        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+
+    parts = []
+    for y in y_ticks:
+        _, height = place(x_low, y)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height:.1f}" y2="{height:.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{height + 4:.1f}" text-anchor="end">{short(y)}</text>')
+    for x in x_ticks:
+        if x_low <= x <= x_high:
+            across, _ = place(x, y_low)
+            parts.append(f'<text x="{across:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{short(x)}</text>')
+    placed = [place(x, y) for x, y in thin]
+    if len(placed) > 1:
+        parts.append(f'<polyline class="line" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in placed)}"/>')
+    x, y = placed[-1]
+    parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>')
+    said = f"{label}: from {short(finite[0][1])} to {short(finite[-1][1])} over {len(finite)} points"
+    return _svg(parts, HEIGHT, said)
+
+
+def decile_chart(recommended: Sequence[float], chosen: Sequence[float]) -> str:
+    """Two bars for each tenth of the catalogue: what was recommended, and what users had chosen."""
+    top = max(*recommended, *chosen, 1e-9)
+    y_ticks = ticks(0, top, 4)
+    highest = max(y_ticks[-1], top)
+    span = HEIGHT - TOP - BOTTOM
+    step = (WIDTH - LEFT - RIGHT) / len(recommended)
+    parts = []
+    for y in y_ticks:
+        height = HEIGHT - BOTTOM - y / highest * span
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height:.1f}" y2="{height:.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{height + 4:.1f}" text-anchor="end">{y:.0%}</text>')
+    for place, (ours, theirs) in enumerate(zip(recommended, chosen, strict=True)):
+        start = LEFT + place * step
+        for value, kind, offset in ((theirs, "quiet", 0.12), (ours, "bar", 0.5)):
+            tall = value / highest * span
+            parts.append(
+                f'<rect class="{kind}" x="{start + offset * step:.1f}" y="{HEIGHT - BOTTOM - tall:.1f}" '
+                f'width="{0.36 * step:.1f}" height="{tall:.1f}" rx="1"><title>{value:.1%}</title></rect>'
+            )
+        parts.append(f'<text x="{start + step / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{place + 1}</text>')
+    said = f"Most popular tenth of the catalogue: {recommended[0]:.0%} of recommendations, {chosen[0]:.0%} of choices"
+    return _svg(parts, HEIGHT, said)
+
+
+def interval_chart(rows: Sequence[tuple[str, float, float, float]]) -> str:
+    """Name, difference and its interval, one under the other, against a line at 0."""
+    if not rows:
+        return ""
+    row_height, left = 30, 116
+    height = TOP + row_height * len(rows) + BOTTOM
+    low, high = min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows))
+    margin = 0.06 * (high - low or 1.0)
+    low, high = low - margin, high + margin
+
+    def across(value: float) -> float:
+        return left + (value - low) / (high - low) * (WIDTH - left - RIGHT)
+
+    bottom = height - BOTTOM
+    parts = [f'<line class="axis" x1="{across(0):.1f}" x2="{across(0):.1f}" y1="{TOP - 6}" y2="{bottom}"/>']
+    for tick in ticks(low, high, 3):
+        if low <= tick <= high:
+            parts.append(f'<text x="{across(tick):.1f}" y="{height - 8}" text-anchor="middle">{signed(tick)}</text>')
+    for place, (name, mean, start, end) in enumerate(rows):
+        middle = TOP + (place + 0.5) * row_height
+        sure = "bar" if start > 0 or end < 0 else "quiet"
+        shown = name if len(name) <= 17 else name[:16] + "…"
+        parts += [
+            f'<text x="{left - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(shown)}</text>',
+            f'<rect class="{sure}" x="{across(start):.1f}" y="{middle - 2:.1f}" '
+            f'width="{max(across(end) - across(start), 1):.1f}" height="4" rx="2"/>',
+            f'<circle class="{sure}" cx="{across(mean):.1f}" cy="{middle:.1f}" r="5"/>',
+        ]
+    said = "; ".join(f"{name} {signed(mean)} ({signed(start)} to {signed(end)})" for name, mean, start, end in rows)
+    return _svg(parts, height, said)
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """About `count` round numbers that span low to high."""
+    if high <= low:
+        return [low]
+    rough = (high - low) / count
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= rough * (1 - 1e-9))
+    first = math.floor(low / step + 1e-9)
+    last = math.ceil(high / step - 1e-9)
+    return [place * step for place in range(first, last + 1)]
+
+
+def short(value: float) -> str:
+    """A number as an axis shows it: 1200 is 1.2k."""
+    for limit, suffix in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g}{suffix}"
+    return f"{value:.3g}" if abs(value) >= 1e-9 else "0"
+
+
+def signed(value: float) -> str:
+    """A difference as an axis shows it."""
+    return "0" if abs(value) < 1e-9 else f"{value:+.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _svg(parts: Sequence[str], height: float, said: str) -> str:
+    return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(said, quote=True)}">{"".join(parts)}</svg>'

@@ -1,0 +1,203 @@
+"""What a run measured, with all that is needed to believe it: `report.json`, and the value of each user beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+
+from segue.core.errors import RunError
+from segue.core.shapes import Float, Int
+from segue.core.tables import Dataset
+from segue.evaluation.protocol import Protocol
+from segue.evaluation.significance import Spread
+
+REPORT = "report.json"
+PER_USER = "per_user.npz"
+
+
+class Note(BaseModel):
+    """A frozen part of a report; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Value(Note):
+    """A mean over users and its standard error."""
+
+    mean: float
+    error: float = 0.0
+
+
+class DatasetNote(Note):
+    """Which data: equal digests are equal data."""
+
+    name: str
+    digest: str
+    users: int
+    items: int
+    events: int
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DatasetNote:
+        """What a report says of this dataset."""
+        return cls(
+            name=dataset.name,
+            digest=dataset.digest,
+            users=len(dataset.log.offsets) - 1,
+            items=len(dataset.catalog),
+            events=len(dataset.log),
+        )
+
+
+class Sample(Note):
+    """What one user did, was recommended and then took, as titles."""
+
+    user: str
+    history: list[str]
+    recommended: list[str]
+    taken: list[str]
+
+
+class Report(Note):
+    """One recipe, trained once, measured once."""
+
+    recipe: str
+    dataset: DatasetNote
+    protocol: Protocol
+    users: int
+    """Users the metrics are means over."""
+    metrics: dict[str, Value]
+    """By name, such as `NDCG@10`."""
+    beyond: dict[str, float] = Field(default_factory=dict)
+    """Coverage, novelty and so on, by name."""
+    slices: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Slice, then metric; `users` is the number of users in the slice."""
+    recommended_deciles: list[float] = Field(default_factory=list)
+    """Share of recommendations in each tenth of the catalogue, most popular first."""
+    chosen_deciles: list[float] = Field(default_factory=list)
+    """The same of what the users had chosen themselves."""
+    seed: int = 0
+    seconds: float = 0.0
+    """Wall time of the fit."""
+    cpu_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    hardware: dict[str, str] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    command: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The resolved recipe."""
+    curves: dict[str, list[tuple[float, float]]] = Field(default_factory=dict)
+    """Step and value, by name, such as `training loss`."""
+    samples: list[Sample] = Field(default_factory=list)
+    written: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def fingerprint(self) -> str:
+        """Of the protocol; a stored one that does not fit its protocol is refused."""
+        return self.protocol.fingerprint
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_fingerprint(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or "fingerprint" not in values:
+            return values
+        fields = {name: value for name, value in values.items() if name != "fingerprint"}
+        actual = Protocol.model_validate(fields.get("protocol", {})).fingerprint
+        if values["fingerprint"] != actual:
+            raise ValueError(
+                f"the fingerprint is {values['fingerprint']} and its protocol has {actual}; one of them was edited"
+            )
+        return fields
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A report and the value of every user, which paired tests need; `users` are the users' own ids."""
+
+    report: Report
+    users: Int[np.ndarray, " users"] | np.ndarray
+    values: Mapping[str, Float[np.ndarray, " users"]]
+
+    def save(self, folder: Path) -> None:
+        """Write `report.json` and `per_user.npz`; each is either whole or not there. The report comes last, so that
+        where it is, the rest is too."""
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{uuid4().hex}.npz"
+        try:
+            with temporary.open("wb") as file:
+                arrays: dict[str, np.ndarray] = {f"metric {name}": values for name, values in self.values.items()}
+                np.savez(file, allow_pickle=False, users=_plain_text(self.users), **arrays)  # type: ignore[arg-type]
+            temporary.replace(folder / PER_USER)
+        finally:
+            temporary.unlink(missing_ok=True)
+        write_atomically(folder / REPORT, self.report.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Measured:
+        """What a run folder holds.
+
+        Raises:
+            RunError: the folder has no report, or one that cannot be read.
+        """
+        report = read_report(folder)
+        path = folder / PER_USER
+        if not path.exists():
+            raise RunError(f"{path} is missing, so no paired test can be made; run: segue evaluate {folder}")
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values = {name.removeprefix("metric "): file[name] for name in file.files if name != "users"}
+                return cls(report, file["users"], values)
+        except (ValueError, KeyError, OSError, EOFError) as error:
+            raise RunError(f"{path} is not a file of per-user values ({error}); run: segue evaluate {folder}") from None
+
+
+def read_report(folder: Path) -> Report:
+    """The report of a run folder.
+
+    Raises:
+        RunError: there is none, or it is not one.
+    """
+    path = folder / REPORT
+    if not path.exists():
+        raise RunError(f"{folder} has no {REPORT}; a run that was evaluated has one. Run: segue evaluate {folder}")
+    try:
+        return Report.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (ValidationError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} is not a report that this version of segue can read: {error}") from None
+
+
+def means(values: Mapping[str, Float[np.ndarray, " users"]]) -> dict[str, Value]:
+    """The mean and standard error of per-user values; with one user the error is 0, for want of a better word."""
+    spreads = {name: Spread.of(one) for name, one in values.items()}
+    return {
+        name: Value(mean=spread.mean, error=spread.standard_error if np.isfinite(spread.standard_error) else 0.0)
+        for name, spread in spreads.items()
+    }
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file as a whole: a reader sees the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _plain_text(users: np.ndarray) -> np.ndarray:
+    """Text of fixed width, which numpy stores without pickle."""
+    return users.astype(np.str_) if users.dtype == object else users

@@ -1,0 +1,112 @@
+"""Item-kNN: what users of the same items also had.
+
+Sarwar et al. 2001, "Item-based Collaborative Filtering Recommendation Algorithms", WWW, with the cosine of item columns,
+shrunk for items with few users in common, and the k nearest neighbours of each item. An event may count less the
+older it is, so that a session recommends from its newest items (Ludewig & Jannach 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveInt
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from segue.core.ranking import Ranking, Rules
+from segue.core.recipe import Paper, Recipe, Recommender
+from segue.core.run import Run
+from segue.core.tables import Catalog, Histories, Split
+from segue.decoding.top_scores import Scorer, rank
+
+
+class ItemKnn(Recipe):
+    """Keeps the `neighbours` most similar items of each item; a score is the sum over the history."""
+
+    neighbours: PositiveInt = 100
+    """Similar items kept for each item."""
+    shrinkage: NonNegativeFloat = 10.0
+    """Added to the product of norms: similarity from few common users counts less."""
+    fading: float = Field(default=1.0, gt=0, le=1)
+    """What an event counts for each newer event after it; 1 ignores the order."""
+    block: PositiveInt = 256
+    """Items whose similarities are computed at once."""
+
+    def fit(self, split: Split, run: Run) -> Recommender:
+        """Count common users block by block of items; nothing of size items x items exists at once."""
+        items, bounds = split.train.packed()
+        users = np.repeat(np.arange(len(split.train)), np.diff(bounds))
+        count = len(split.catalog)
+        users, items = np.divmod(np.unique(users * count + items), count)
+        by_item = np.argsort(items, kind="stable")
+        starts = np.searchsorted(items[by_item], np.arange(count + 1))
+        whose = torch.from_numpy(users[by_item])
+        bags = torch.from_numpy(starts[:-1])
+        norms = torch.from_numpy(np.diff(starts)).float().sqrt()
+        kept = min(self.neighbours, count)
+        nearest = torch.zeros(count, kept, dtype=torch.int32)
+        weights = torch.zeros(count, kept)
+        run.begin("comparing items", count)
+        for begin in range(0, count, self.block):
+            end = min(begin + self.block, count)
+            chosen = torch.zeros(len(split.train), end - begin)
+            events = slice(int(starts[begin]), int(starts[end]))
+            chosen[whose[events], torch.from_numpy(items[by_item][events]) - begin] = 1.0
+            similar = embedding_bag(whose, chosen, bags, mode="sum").T
+            similar /= norms[begin:end, None] * norms + self.shrinkage
+            similar[torch.arange(end - begin), torch.arange(begin, end)] = 0.0
+            weights[begin:end], columns = similar.topk(kept, dim=1)
+            nearest[begin:end] = columns.int()
+            run.advance(end - begin)
+        run.end()
+        return _Neighbours(self, split.catalog, nearest, weights)
+
+    def restore(self, catalog: Catalog, weights: Mapping[str, Tensor]) -> Recommender:
+        """The recommender that `weights` were taken from."""
+        return _Neighbours(self, catalog, weights["nearest"], weights["similarity"])
+
+
+class _Neighbours(Recommender):
+    def __init__(self, recipe: ItemKnn, catalog: Catalog, nearest: Tensor, similarity: Tensor) -> None:
+        self.recipe, self.catalog, self.nearest, self.similarity = recipe, catalog, nearest, similarity
+        self.fading = recipe.fading
+
+    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:  # noqa: B008 - Rules is frozen
+        scorer = _Sum(self, histories)
+        return rank(histories, k, rules, items=len(self.catalog), scorer=scorer, device=torch.device("cpu"))
+
+    def weights(self) -> Mapping[str, Tensor]:
+        return {"nearest": self.nearest, "similarity": self.similarity}
+
+
+class _Sum(Scorer):
+    EVENTS = 16_384
+    """Events whose neighbours are added at once."""
+
+    def __init__(self, fitted: _Neighbours, histories: Histories) -> None:
+        self.fitted, self.histories = fitted, histories
+
+    def __call__(self, rows: slice, chosen: Tensor | None, out: Tensor) -> None:
+        fitted, some = self.fitted, self.histories.take(rows)
+        items, bounds = (torch.from_numpy(part.astype(np.int64)) for part in some.packed())
+        users = torch.repeat_interleave(torch.arange(len(some)), bounds.diff())
+        age = bounds[1:][users] - 1 - torch.arange(len(items))
+        scores = torch.zeros(len(some), len(fitted.catalog))
+        for begin in range(0, len(items), self.EVENTS):
+            part = slice(begin, begin + self.EVENTS)
+            cells = users[part, None] * scores.shape[1] + fitted.nearest[items[part]]
+            values = fitted.similarity[items[part]] * (fitted.fading ** age[part, None].float())
+            scores.view(-1).index_add_(0, cells.flatten(), values.flatten())
+        out.copy_(scores if chosen is None else scores[:, chosen])
+
+
+RECIPE = ItemKnn(
+    name="item_knn",
+    paper=Paper(
+        authors="Sarwar, Karypis, Konstan, Riedl",
+        title="Item-based Collaborative Filtering Recommendation Algorithms", year=2001, venue="WWW",
+    ),
+)  # fmt: skip
+VARIANTS = {"fading": RECIPE.changed({"name": "item_knn_fading", "fading": 0.8})}

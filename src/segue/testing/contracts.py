@@ -1,0 +1,147 @@
+"""What every part must do, as checks that raise AssertionError and say what was found."""
+
+from __future__ import annotations
+
+
+import numpy as np
+import torch
+
+from segue.core.batches import SequenceBatch
+from segue.core.forms import Backbone, Decoder, Objective, ScoringModel
+from segue.core.ranking import NOTHING, Ranking, Rules
+from segue.core.recipe import Recipe, ScoringRecipe
+from segue.core.run import Run
+from segue.core.tables import Histories
+from segue.testing.worlds import ring
+
+
+def check_backbone(backbone: Backbone, *, causal: bool = True, length: int = 12) -> None:
+    """Rows do not see each other; other rows in the batch change nothing; a causal trunk does not see the future."""
+    torch.manual_seed(0)
+    trunk = backbone.build(length).eval()
+    histories = Histories.from_lists([[1] * n for n in (length, 3, 7, 1, length, 7)])
+    batch = SequenceBatch.of(histories)
+    vectors = torch.randn(len(batch.items), backbone.width)
+    with torch.no_grad():
+        hidden = trunk(vectors, batch)
+        assert hidden.shape == vectors.shape, f"a trunk keeps the shape {vectors.shape}, this one gave {hidden.shape}"
+        for row in range(len(batch)):
+            tokens = slice(int(batch.rows.offsets[row]), int(batch.rows.offsets[row + 1]))
+            alone = SequenceBatch.of(Histories.from_lists([[1] * int(batch.rows.lengths[row])]))
+            same = torch.allclose(trunk(vectors[tokens], alone), hidden[tokens], atol=1e-5)
+            assert same, f"row {row} comes out otherwise when it is alone in the batch"
+        last_row = slice(int(batch.rows.offsets[-2]), int(batch.rows.offsets[-1]))
+        changed = vectors.clone()
+        changed[last_row.stop - 1] += 1.0
+        after = trunk(changed, batch)
+        assert torch.equal(after[: last_row.start], hidden[: last_row.start]), "a change leaked into another row"
+        earlier = slice(last_row.start, last_row.stop - 1)
+        moved = not torch.equal(after[earlier], hidden[earlier])
+        assert moved != causal, "the future leaks into the past" if causal else "later events are not seen"
+
+
+def check_objective(objective: Objective[ScoringModel], model: ScoringModel, batch: SequenceBatch) -> None:
+    """The loss is finite, repeats itself, has gradients, and adds up over its targets."""
+    assert isinstance(model, torch.nn.Module)
+    model.zero_grad()
+    losses = [objective(model, batch, torch.Generator().manual_seed(7)) for _ in range(2)]
+    assert torch.isfinite(losses[0].total), f"the loss is {losses[0].total}"
+    assert torch.equal(losses[0].total, losses[1].total), "the same generator state gave another loss"
+    assert losses[0].count > 0, "the loss counts no target"
+    losses[0].mean.backward()
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    assert gradients, "no parameter got a gradient"
+    assert all(torch.isfinite(gradient).all() for gradient in gradients), "a gradient is not finite"
+    assert any(gradient.abs().sum() > 0 for gradient in gradients), "all gradients are zero"
+
+
+def check_decoder(decoder: Decoder[ScoringModel], model: ScoringModel, histories: Histories, items: int) -> None:
+    """The ranking is the exhaustive one, and nothing forbidden is ever in it."""
+    assert isinstance(model, torch.nn.Module)
+    model.eval()
+    everything = decoder(model, histories, items, Rules(seen=True))
+    assert (np.sort(everything.items, axis=1) == np.arange(items)).all(), "k = catalogue must name every item once"
+    _sorted(everything)
+    short = decoder(model, histories, 3, Rules(seen=True))
+    assert (short.items == everything.items[:, :3]).all(), "a short list must be the head of the long one"
+    deny = np.array([0, 2])
+    allow = np.arange(0, items, 2)
+    ranking = decoder(model, histories, items, Rules(seen=False, allow=allow, deny=deny))
+    for row in range(len(histories)):
+        seen = histories.items[histories.starts[row] : histories.ends[row]]
+        allowed = np.setdiff1d(np.setdiff1d(allow, deny), seen)
+        named = ranking.items[row][ranking.items[row] != NOTHING]
+        assert np.array_equal(np.sort(named), allowed), f"row {row} named {named} where {allowed} was allowed"
+        kept = everything.items[row][np.isin(everything.items[row], allowed)]
+        assert np.array_equal(named, kept), f"row {row}: forbidding items changed the order of the others"
+
+
+def check_recipe(recipe: Recipe, *, right: float = 0.95, learns_order: bool = True) -> None:
+    """Learns the ring, repeats itself, saves and loads, and survives YAML.
+
+    `right` is the share of test cases whose next item must come first. A system that does not look at the order
+    (`learns_order=False`) only has to name an item beside the last one more often than chance does.
+    """
+    assert type(recipe).parse(recipe.dump()) == recipe, "the recipe is not the same after YAML"
+    world = ring()
+    if isinstance(recipe, ScoringRecipe):
+        recipe = recipe.changed({"procedure.seen": True})
+    fitted = recipe.fit(world, Run(seed=1))
+    histories, targets = world.test.histories, world.test.targets.packed()[0]
+    ranking = fitted.recommend(histories, 5, Rules(seen=True))
+    _sorted(ranking)
+    share = float((ranking.items[:, 0] == targets).mean())
+    if learns_order:
+        assert share >= right, f"the next item of the ring came first for {share:.0%} of users, {right:.0%} is asked"
+    again = recipe.fit(world, Run(seed=1)).recommend(histories, 5, Rules(seen=True))
+    assert np.array_equal(again.items, ranking.items), "the same seed gave other recommendations"
+    restored = recipe.restore(world.catalog, fitted.weights()).recommend(histories, 5, Rules(seen=True))
+    assert np.array_equal(restored.items, ranking.items), "saving and loading changed the recommendations"
+    assert np.array_equal(restored.scores, ranking.scores), "saving and loading changed the scores"
+    one_by_one = [fitted.recommend(histories.take(slice(row, row + 1)), 5, Rules(seen=True)) for row in range(8)]
+    for row, alone in enumerate(one_by_one):
+        close = np.allclose(alone.scores[0], ranking.scores[row], atol=1e-4)
+        assert close, f"user {row} gets other scores alone than in a batch"
+    stranger = fitted.recommend(Histories.from_lists([[]]), 5)
+    assert (stranger.items != NOTHING).all(), "a user without history must get something"
+    filtered = fitted.recommend(histories, len(world.catalog))
+    for row in range(8):
+        seen = histories.items[histories.starts[row] : histories.ends[row]]
+        assert not np.isin(filtered.items[row], seen).any(), f"user {row} was recommended an item of the history"
+
+
+def first_losses(recipe: ScoringRecipe, steps: int = 3, seed: int = 0) -> list[float]:
+    """The losses of the first training steps on the ring in float32: the few stored values of a recipe's test."""
+
+    class Listening:
+        losses: list[float] = []  # noqa: RUF012 - one list for this call
+
+        def begin(self, what: str, steps: int) -> None: ...
+
+        def advance(self, steps: int, note: str = "") -> None: ...
+
+        def end(self) -> None: ...
+
+        def log(self, step: int, values: dict[str, float]) -> None:
+            self.losses.append(values["loss"])
+
+    listening = Listening()
+    world = ring(users=64)
+    changes = {
+        "procedure.loop.precision": "float32",
+        "procedure.loop.epochs": steps,
+        "procedure.loop.evaluate_every": steps,
+        "batches.users": 64,
+    }
+    recipe.changed(changes).fit(world, Run(seed=seed, watches=(listening,)))
+    return listening.losses
+
+
+def _sorted(ranking: Ranking) -> None:
+    scores = ranking.scores
+    assert (scores[:, :-1] >= scores[:, 1:]).all(), "scores must fall along the list"
+    tied = scores[:, :-1] == scores[:, 1:]
+    named = (ranking.items[:, :-1] != NOTHING) & (ranking.items[:, 1:] != NOTHING)
+    assert (ranking.items[:, :-1] < ranking.items[:, 1:])[tied & named].all(), "ties must go to the lower item row"
+
+

@@ -1,0 +1,83 @@
+"""Who keeps the numbers of a run: a JSONL file always, TensorBoard and MLflow where they are asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from segue.core.extras import require
+
+
+class Silent:
+    """A watch that does nothing; the trackers below only care for `log`."""
+
+    def begin(self, what: str, steps: int) -> None:
+        """Nothing."""
+
+    def advance(self, steps: int, note: str = "") -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class JsonLines(Silent):
+    """One line a look: the training step and the numbers. A resumed run drops the lines that it will write again."""
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            path.write_text("", encoding="utf-8")
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Append a line, after forgetting what a killed process wrote of this step or later ones."""
+        before = [row for row in curve(self.path) if row["step"] < step]
+        rows = [*before, {"step": step, **values}]
+        partial = self.path.with_suffix(".partial")
+        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        partial.replace(self.path)
+
+
+def curve(path: Path) -> list[dict[str, float]]:
+    """The lines of a metrics file, oldest first; none if there is no file."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:  # the last line of a killed process
+            break
+    return rows
+
+
+class TensorBoard(Silent):
+    """Scalars for TensorBoard, in the run's folder. Needs the extra `track`."""
+
+    def __init__(self, folder: Path) -> None:
+        require("tensorboard", extra="track")
+        self.writer = require("torch.utils.tensorboard", extra="track").SummaryWriter(str(folder))
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Write the numbers of this step."""
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+        self.writer.flush()
+
+
+class MlFlow(Silent):
+    """Metrics of one MLflow run, at the server that MLFLOW_TRACKING_URI names. Needs the extra `track`."""
+
+    def __init__(self, name: str) -> None:
+        self.mlflow = require("mlflow", extra="track")
+        self.mlflow.start_run(run_name=name)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Send the numbers of this step."""
+        self.mlflow.log_metrics(dict(values), step=step)
+
+    def end(self) -> None:
+        """Close the run."""
+        self.mlflow.end_run()

@@ -1,0 +1,143 @@
+"""One experiment in full: the system, the data, the split, the questions, the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import NonNegativeInt, PositiveInt, SerializeAsAny
+
+from segue.core.errors import SettingsError
+from segue.core.part import Part
+from segue.core.recipe import Recipe
+from segue.data.preparation import Preparation
+from segue.data.split import LeaveOneOut, SplitRule
+from segue.simulation.world import World
+from segue.workflows import systems
+
+
+class Questions(Part):
+    """What is asked of a fitted system, and what may be answered."""
+
+    ks: tuple[PositiveInt, ...] = (5, 10, 20)
+    """Lengths of the lists that are scored."""
+    seen: bool = False
+    """Whether items of the history may be recommended again."""
+    length: PositiveInt | None = None
+    """The newest events of a history that any system is shown; none means all, and each looks at what it can."""
+    users: PositiveInt | None = None
+    """Score at most so many test cases, drawn by the seed; none means all."""
+
+
+class Experiment(Part):
+    """Everything that decides a number; `recipe.yaml` in a run folder is one of these."""
+
+    recipe: SerializeAsAny[Recipe]
+    """The system."""
+    data: Preparation | World = World()
+    """A log on disk, or the simulated world."""
+    split: SerializeAsAny[SplitRule] = LeaveOneOut()
+    """How test cases are held out."""
+    evaluation: Questions = Questions()
+    """What is asked."""
+    seed: NonNegativeInt = 0
+    """Of weights, batches, dropout, negatives and of the split's draws."""
+
+    def with_settings(self, changes: Mapping[str, Any]) -> Experiment:
+        """A copy with some settings changed; a path that names none of our own parts belongs to the recipe.
+
+        Raises:
+            SettingsError: a path or value does not fit.
+        """
+        ours = ("recipe", "data", "split", "evaluation", "seed")
+        return self.changed(
+            {path if path.split(".")[0] in ours else f"recipe.{path}": value for path, value in changes.items()}
+        )
+
+    def yaml(self) -> str:
+        """As text: the name of the system, its settings, then data, split, evaluation and seed."""
+        values = self.dump()
+        recipe = values.pop("recipe")
+        values.pop("kind")
+        return yaml.safe_dump({"recipe": recipe.pop("name"), **recipe, **values}, sort_keys=False, width=120)
+
+
+def data_of(source: str) -> Preparation | World:
+    """The data that `--data` names: 'world' is the simulated one, anything else a path."""
+    return World() if source == "world" else Preparation(path=source)
+
+
+def new(recipe: str, data: str | None, settings: Mapping[str, Any], seed: int | None) -> Experiment:
+    """The experiment that the words of a command describe; `recipe` is a system's name or a YAML file.
+
+    Raises:
+        SettingsError: a name, path or value does not fit.
+    """
+    systems.load_shelves()
+    if recipe.endswith((".yaml", ".yml")):
+        experiment = load(Path(recipe))
+    else:
+        experiment = Experiment(recipe=systems.find(recipe))
+    if data is not None:
+        experiment = experiment.model_copy(update={"data": data_of(data)})
+    if seed is not None:
+        experiment = experiment.changed({"seed": seed})
+    return experiment.with_settings(settings)
+
+
+def load(path: Path) -> Experiment:
+    """The experiment that a YAML file describes: `recipe:` names the system, all else changes it.
+
+    Raises:
+        SettingsError: the file is not there, not YAML, or does not fit.
+    """
+    systems.load_shelves()
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("recipe"), str):
+        raise SettingsError(f"{path} must be a mapping with 'recipe: NAME' (see 'segue systems' for names).")
+    name = values.pop("recipe")
+    data = values.pop("data", None)
+    if isinstance(data, str):
+        data = data_of(data).dump()
+    recipe = systems.find(name)
+    values.pop("kind", None)
+    experiment = Experiment(recipe=recipe)
+    if data is not None:
+        data = {"kind": "preparation"} | data if "path" in data else {"kind": "world"} | data
+        values["data"] = data
+    try:
+        return experiment.with_settings(values)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`a.b=value` as path and value; the value is read as YAML, so 3, 0.1, true, [5, 10] and words work.
+
+    Raises:
+        SettingsError: there is no '='.
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise SettingsError(f"--set {text!r}: write it as path=value, such as --set backbone.depth=2.")
+    try:
+        return path.strip(), _numeric(yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--set {text!r}: the value is not valid YAML: {error}") from error
+
+
+def _numeric(value: Any) -> Any:
+    """YAML 1.1 reads 1e-3 as text; people mean a number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
