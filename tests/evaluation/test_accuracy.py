@@ -84,6 +84,6 @@ def test_equals_the_obvious_loop(data):
     bounds = np.concatenate([[0], np.cumsum([len(wanted) for _, wanted in rows])]).astype(np.int64)
     for metric in ACCURACY:
         values = metric(k=k)(Ranking(items, np.zeros(items.shape)), Targets(flat, bounds))
-        expected = [slowly(metric.short, [i for i in ranked], wanted, k) for ranked, wanted in rows]
+        expected = [slowly(metric.short, list(ranked), wanted, k) for ranked, wanted in rows]
         assert values == pytest.approx(expected), metric.short
         assert ((values >= 0) & (values <= 1 + 1e-12)).all()

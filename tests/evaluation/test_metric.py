@@ -45,7 +45,8 @@ def test_targets_of_cases():
         np.array([4, 5, 6, 7, 8]), starts=np.array([0, 3]), ends=np.array([1, 4]), users=np.array([0, 1])
     )
     found = Targets.of(Cases(histories, stops=np.array([3, 5])))
-    assert found.items.tolist() == [5, 6, 8] and found.bounds.tolist() == [0, 2, 3]
+    assert found.items.tolist() == [5, 6, 8]
+    assert found.bounds.tolist() == [0, 2, 3]
     assert found.take(np.array([1, 0])).items.tolist() == [8, 5, 6]
     assert found.where(found.items > 5).bounds.tolist() == [0, 1, 2]
 

@@ -32,7 +32,9 @@ def normal(rng, users):
 @pytest.mark.parametrize("values", [[0.5, -0.25, 1.0], [0.1, 0.2, 0.3, 0.4, -0.1, 0.0, 0.0], [1.0, 1.0, 1.0, -1.0]])
 def test_a_tiny_permutation_is_exact(values):
     moved = [value for value in values if value]
-    sums = [sum(s * v for s, v in zip(signs, moved)) for signs in itertools.product([1, -1], repeat=len(moved))]
+    sums = [
+        sum(s * v for s, v in zip(signs, moved, strict=True)) for signs in itertools.product([1, -1], repeat=len(moved))
+    ]
     expected = sum(abs(total) >= abs(sum(moved)) - 1e-12 for total in sums) / len(sums)
     assert permutation(np.array(values)) == expected
 

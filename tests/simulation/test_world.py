@@ -8,9 +8,7 @@ import pytest
 
 from segue.core.errors import SettingsError
 from segue.simulation.users import DAY
-from segue.simulation.world import World
-
-TINY = World(users=60, items=40, categories=5, clicks=12.0, shown=6.0)
+from segue.simulation.world import TINY, World
 
 
 @pytest.fixture(scope="module")

@@ -118,9 +118,10 @@ def _dropped(dataset: Dataset) -> list[Finding]:
                 advice="Say so beside the numbers; other papers may have kept them." if count else "",
             )
         )
-    for note in origin.get("notes", ()):
-        found.append(Finding(name="note", severity="info", count=0, of=rows, fact=f"{note}."))
-    return found
+    notes = [
+        Finding(name="note", severity="info", count=0, of=rows, fact=f"{note}.") for note in origin.get("notes", ())
+    ]
+    return found + notes
 
 
 def _times(dataset: Dataset, split: Split) -> list[Finding]:
@@ -174,13 +175,13 @@ def _future(split: Split, times: Int[np.ndarray, " events"]) -> list[Finding]:
     """Training events that happened after what they help to predict."""
     positions, _ = split.train.positions()
     train_times = times[positions]
-    train, test = len(train_times), len(split.test)
+    train = len(train_times)
     first_test = int(times[split.test.targets.starts].min())
     late = int((train_times >= first_test).sum())
     # The earliest training event of each item, against the moment when a test target asks for it.
     earliest = np.full(len(split.catalog), np.iinfo(np.int64).max)
     np.minimum.at(earliest, split.dataset.log.items[positions], train_times)
-    targets, bounds = split.test.targets.positions()
+    targets, _bounds = split.test.targets.positions()
     items = split.dataset.log.items[targets]
     known = earliest[items] != np.iinfo(np.int64).max
     ahead = known & (earliest[items] > times[targets])
@@ -201,8 +202,8 @@ def _future(split: Split, times: Int[np.ndarray, " events"]) -> list[Finding]:
             severity="serious" if ahead.sum() > 0.01 * max(len(items), 1) else "look" if ahead.any() else "info",
             count=int(ahead.sum()),
             of=len(items),
-            fact=f"{int(ahead.sum()):,} of {len(items):,} test targets are items whose first training event is later than "
-            "the target: at that time nobody could know them.",
+            fact=f"{int(ahead.sum()):,} of {len(items):,} test targets are items whose first training event is later "
+            "than the target: at that time nobody could know them.",
             advice="Their popularity comes from the future; global_time does not have this." if ahead.any() else "",
         ),
     ]

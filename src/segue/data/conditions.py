@@ -30,10 +30,10 @@ class Clause(NamedTuple):
     sign: str
     value: float | str
 
-    def expression(self, dtype: pl.DataType) -> pl.Expr:
+    def expression(self, *, words: bool) -> pl.Expr:
         """True where the comparison holds; an empty value never does."""
         value = self.value
-        if dtype == pl.String:
+        if words:
             value = value if isinstance(value, str) else f"{value:g}"
         elif isinstance(value, str):
             raise SettingsError(

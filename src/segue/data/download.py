@@ -1,4 +1,4 @@
-"""Fetching a file over HTTP so that a broken line costs nothing: resumed, checked, renamed when whole, unpacked safely."""
+"""Fetching a file so that a broken line costs nothing: resumed, checked, renamed when whole, unpacked safely."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def fetch(remote: RemoteFile, folder: Path, progress: Progress | None = None, *,
         except urllib.error.HTTPError as error:
             if error.code < 500:
                 raise DataError(
-                    f"{remote.address}: the server answers {error.code} ({error.reason}). The publisher may have moved the "
-                    "file; look at its home page."
+                    f"{remote.address}: the server answers {error.code} ({error.reason}). The publisher may have moved "
+                    "the file; look at its home page."
                 ) from None
             wrong: Exception = error
         except urllib.error.URLError as error:
             raise DataError(
-                f"{remote.address} cannot be reached ({error.reason}). Is there a network? Fetch the file elsewhere and "
-                f"put it at {file}, then run the command again: it goes on from there."
+                f"{remote.address} cannot be reached ({error.reason}). Is there a network? Fetch the file elsewhere, "
+                f"put it at {file}, and run the command again: it goes on from there."
             ) from None
         except (OSError, http.client.HTTPException) as error:
             wrong = error

@@ -102,7 +102,9 @@ class Intake:
             # The clauses were checked against the columns when the log was opened.
             names = {"timestamp": "time"}
             clauses = [clause._replace(column=names.get(clause.column, clause.column)) for clause in self.positive]
-            chosen = batch.filter(clause.expression(batch.schema[clause.column]) for clause in clauses)
+            chosen = batch.filter(
+                clause.expression(words=batch.schema[clause.column] == pl.String) for clause in clauses
+            )
             self.negative += batch.height - chosen.height
             batch = chosen
         piece: Piece = {"user": self.users.encode(batch["user_id"]), "item": self.items.encode(batch["item_id"])}

@@ -57,7 +57,7 @@ class IdNumbers:
             grown = np.full(min(max(top, 2 * len(self._numbers)), _LARGEST), -1, dtype=np.int32)
             grown[: len(self._numbers)] = self._numbers
             self._numbers = grown
-        rows = self._numbers[numbers]
+        rows: np.ndarray = self._numbers[numbers]
         unknown = rows < 0
         if unknown.any():
             new, first = np.unique(numbers[unknown], return_index=True)

@@ -104,8 +104,8 @@ class _Kitchen:
         if intake.incomplete:
             if intake.untimed * 2 > intake.rows:
                 raise DataError(
-                    f"{self.raw.files[0]}: {intake.untimed:,} of {intake.rows:,} rows have no time. Name another column "
-                    "with time=..., or pass time=none to go by the order of the rows."
+                    f"{self.raw.files[0]}: {intake.untimed:,} of {intake.rows:,} rows have no time. Name another "
+                    "column with time=..., or pass time=none to go by the order of the rows."
                 )
             self.dropped["incomplete"] = intake.incomplete
             self.notes.append(
@@ -131,7 +131,7 @@ class _Kitchen:
             np.uint16 if group_of.max() < 65_536 else np.int64
         )
         self.groups = int(group_of.max()) + 1
-        limit = 0 if self.arrivals.on_disk else self.arrivals.limit
+        limit = 0.0 if self.arrivals.on_disk else self.arrivals.limit
         self.shelf = Shelf(self.work / "groups", self.intake.dtypes, limit)
         for place in range(self.batches):
             piece = self.arrivals.take(place)
@@ -147,7 +147,7 @@ class _Kitchen:
         """Each user's events by time, and the repeats dropped."""
         key = "order" if self.raw.ordered else "time" if self.raw.timed else None
         repeats = backwards = 0
-        self.sorted = Shelf(self.work / "sorted", self.intake.dtypes, 0 if self.shelf.on_disk else self.shelf.limit)
+        self.sorted = Shelf(self.work / "sorted", self.intake.dtypes, 0.0 if self.shelf.on_disk else self.shelf.limit)
         for group in range(self.groups):
             self.tell("ordering by time", group / self.groups)
             piece = self.shelf.take(group)

@@ -123,8 +123,8 @@ class GlobalTime(SplitRule):
         if len(before) == 0 or len(before) == len(times):
             raise DataError(
                 f"{dataset.name}: the test from {_text(begin)} on would have "
-                f"{'all' if len(before) == 0 else 'none'} of the events; they lie between {_text(int(times.min()))} and "
-                f"{_text(int(times.max()))}."
+                f"{'all' if len(before) == 0 else 'none'} of the events; they lie between {_text(int(times.min()))} "
+                f"and {_text(int(times.max()))}."
             )
         asked = _quantile(before, 1 - self.validation_ratio) if self.validation_ratio else begin
         starts, ends = dataset.log.offsets[:-1], dataset.log.offsets[1:]
@@ -164,8 +164,8 @@ class ByUser(SplitRule):
         whole = dataset.log.histories()
         able = np.flatnonzero(whole.lengths > self.held_out)
         drawn = numpy_generator(seed, "split", "by_user").permutation(able)
-        tests = int(round(self.test * len(whole)))
-        validations = int(round(self.validation * len(whole)))
+        tests = round(self.test * len(whole))
+        validations = round(self.validation * len(whole))
         test, validation = np.sort(drawn[:tests]), np.sort(drawn[tests : tests + validations])
         train_ends = whole.ends.copy()
         train_ends[test], train_ends[validation] = whole.starts[test], whole.starts[validation]
@@ -215,7 +215,7 @@ class ByRatio(SplitRule):
         )
 
 
-_Windows = tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " rows"], Int[np.ndarray, " rows"]]
+_Windows = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Users, where their histories end, where their targets end."""
 
 

@@ -1,0 +1,1 @@
+"""Numbers with a fingerprint: metrics, protocols, significance, and the report of a run."""

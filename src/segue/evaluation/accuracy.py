@@ -21,7 +21,7 @@ class HitRate(Metric):
     def _score(
         self, places: Bool[np.ndarray, "rows k"], targets: Int[np.ndarray, " rows"]
     ) -> Float[np.ndarray, " rows"]:
-        return places.any(axis=1).astype(np.float64)
+        return np.asarray(places.any(axis=1), dtype=np.float64)
 
 
 class Recall(Metric):

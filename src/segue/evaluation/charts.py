@@ -49,7 +49,7 @@ def line_chart(points: Sequence[tuple[float, float]], label: str) -> str:
 def decile_chart(recommended: Sequence[float], chosen: Sequence[float]) -> str:
     """Two bars for each tenth of the catalogue: what was recommended, and what users had chosen."""
     top = max(*recommended, *chosen, 1e-9)
-    y_ticks = ticks(0, top, 4)
+    y_ticks = ticks(0.0, top, 4)
     highest = max(y_ticks[-1], top)
     span = HEIGHT - TOP - BOTTOM
     step = (WIDTH - LEFT - RIGHT) / len(recommended)
@@ -85,10 +85,12 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float]]) -> str:
         return left + (value - low) / (high - low) * (WIDTH - left - RIGHT)
 
     bottom = height - BOTTOM
-    parts = [f'<line class="axis" x1="{across(0):.1f}" x2="{across(0):.1f}" y1="{TOP - 6}" y2="{bottom}"/>']
-    for tick in ticks(low, high, 3):
-        if low <= tick <= high:
-            parts.append(f'<text x="{across(tick):.1f}" y="{height - 8}" text-anchor="middle">{signed(tick)}</text>')
+    parts = [f'<line class="axis" x1="{across(0.0):.1f}" x2="{across(0.0):.1f}" y1="{TOP - 6}" y2="{bottom}"/>']
+    parts += [
+        f'<text x="{across(tick):.1f}" y="{height - 8}" text-anchor="middle">{signed(tick)}</text>'
+        for tick in ticks(low, high, 3)
+        if low <= tick <= high
+    ]
     for place, (name, mean, start, end) in enumerate(rows):
         middle = TOP + (place + 0.5) * row_height
         sure = "bar" if start > 0 or end < 0 else "quiet"
@@ -128,5 +130,6 @@ def signed(value: float) -> str:
     return "0" if abs(value) < 1e-9 else f"{value:+.3g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _svg(parts: Sequence[str], height: float, said: str) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(said, quote=True)}">{"".join(parts)}</svg>'
+def _svg(parts: Sequence[str], height: int, said: str) -> str:
+    opening = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(said, quote=True)}">'
+    return opening + "".join(parts) + "</svg>"

@@ -21,15 +21,11 @@ Answers = Callable[[Histories, int, Rules], Ranking]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Answered:
     """The answers and, by metric name, one number per user."""
 
     ranking: Ranking
     per_user: dict[str, Float[np.ndarray, " rows"]]
-
-    def means(self) -> dict[str, float]:
-        """The mean over users of each metric."""
-        return {name: float(values.mean()) for name, values in self.per_user.items()}
 
 
 def accuracy_metrics(ks: Sequence[int]) -> list[Metric]:
@@ -44,7 +40,7 @@ def evaluate(
     metrics: Sequence[Metric],
     rules: Rules,
     advance: Callable[[int], None] = lambda users: None,
-) -> Measured:
+) -> Answered:
     """Every case answered over the whole catalog and scored; `advance` hears how many users are done."""
     longest = max(metric.k for metric in metrics)
     rankings, scores = [], []
@@ -55,4 +51,4 @@ def evaluate(
         scores.append(measure(metrics, ranking, Targets.of(some)))
         advance(len(some))
     per_user = {metric.name: np.concatenate([part[metric.name] for part in scores]) for metric in metrics}
-    return Measured(Ranking.stack(rankings), per_user)
+    return Answered(Ranking.stack(rankings), per_user)

@@ -22,9 +22,10 @@ main{max-width:62rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
 h1{font-size:clamp(1.7rem,5vw,2.4rem);line-height:1.15;margin:0 0 .4rem;letter-spacing:-.02em}
 h2{font-size:1.15rem;margin:2.6rem 0 .3rem;letter-spacing:-.01em}
 h3{font-size:.9rem;font-weight:600;margin:0 0 .5rem}
-p{margin:.3rem 0 .9rem;max-width:46rem}
+p{margin:.3rem 0 .9rem;max-width:46rem}header p{max-width:none}
 .soft,figcaption{color:var(--soft)}
-.over{color:var(--accent);font-weight:600;font-size:.8rem;letter-spacing:.08em;text-transform:uppercase;margin:0 0 .5rem}
+.over{color:var(--accent);font-weight:600;font-size:.8rem;letter-spacing:.08em;margin:0 0 .5rem;
+text-transform:uppercase}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.75rem;margin:1.5rem 0 0}
 .tile,.card{background:var(--card);border:1px solid var(--line);border-radius:.75rem}
 .tile{padding:.8rem 1rem}.tile b{display:block;font-size:1.45rem;line-height:1.25;letter-spacing:-.02em}
@@ -39,7 +40,8 @@ th:first-child,td:first-child{text-align:left}
 tr:last-child td{border-bottom:0}
 tr.us td{background:var(--wash);font-weight:600}
 td small{color:var(--soft);font-weight:400}
-td i{color:var(--accent);font-style:normal;display:inline-block;min-width:1.7em;text-align:left}
+td i{color:var(--accent);font-style:normal;display:inline-block;min-width:1.7em;margin-left:.25em;
+text-align:left}
 svg{width:100%;height:auto;display:block;max-width:34rem}
 svg text{fill:var(--soft);font-size:11px;font-family:inherit;font-variant-numeric:tabular-nums}
 .grid{stroke:var(--line)}.axis{stroke:var(--soft);stroke-dasharray:2 3}
@@ -120,7 +122,9 @@ def _compared(report: Report, comparison: Comparison | None) -> str:
     head = ["system", *metrics, *(["protocol"] if mixed else [])]
     rows = []
     for row in comparison.rows:
-        cells = [escape(row.name) + (f" <small>{len(row.seeds)} seeds</small>" if len(row.seeds) > 1 else "")]
+        notes = [f"{len(row.seeds)} seeds"] if len(row.seeds) > 1 else []
+        notes += ["knows the world: the best there is"] if row.name == "oracle" else []
+        cells = [escape(row.name) + "".join(f" <small>{note}</small>" for note in notes)]
         cells += [_cell(row, metric) for metric in metrics]
         cells += [f"<code>{row.fingerprint}</code>"] if mixed else []
         rows.append((cells, row.name == report.recipe))

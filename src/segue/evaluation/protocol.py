@@ -89,10 +89,11 @@ def same_protocol(protocols: Iterable[Protocol]) -> Protocol:
     Raises:
         ProtocolError: there are none, or two differ; the message names in what.
     """
-    first, *others = list(protocols) or [None]
-    if first is None:
+    given = list(protocols)
+    if not given:
         raise ProtocolError("no protocol was given; a table needs at least one measured number.")
-    for other in others:
+    first = given[0]
+    for other in given[1:]:
         if other != first:
             changes = "; ".join(f"{name}: {a!r} and {b!r}" for name, (a, b) in difference(first, other).items())
             raise ProtocolError(

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
 
 from segue.core.errors import RunError
-from segue.core.shapes import Float, Int
+from segue.core.shapes import Float
 from segue.core.tables import Dataset
 from segue.evaluation.protocol import Protocol
 from segue.evaluation.significance import Spread
@@ -125,7 +125,7 @@ class Measured:
     """A report and the value of every user, which paired tests need; `users` are the users' own ids."""
 
     report: Report
-    users: Int[np.ndarray, " users"] | np.ndarray
+    users: np.ndarray
     values: Mapping[str, Float[np.ndarray, " users"]]
 
     def save(self, folder: Path) -> None:
@@ -136,7 +136,7 @@ class Measured:
         try:
             with temporary.open("wb") as file:
                 arrays: dict[str, np.ndarray] = {f"metric {name}": values for name, values in self.values.items()}
-                np.savez(file, allow_pickle=False, users=_plain_text(self.users), **arrays)  # type: ignore[arg-type]
+                np.savez(file, allow_pickle=False, users=_plain_text(self.users), **arrays)
             temporary.replace(folder / PER_USER)
         finally:
             temporary.unlink(missing_ok=True)

@@ -47,6 +47,8 @@ DEPARTMENTS: dict[str, dict[str, str]] = {
 
 _ONSETS = ("b", "br", "d", "dr", "f", "g", "k", "l", "m", "n", "p", "r", "s", "st", "t", "tr", "v", "z")
 _VOWELS = ("a", "e", "i", "o", "u")
+_STRIDE = 4_099
+"""A prime that does not divide the number of words of two syllables, so that stepping by it meets each of them once."""
 
 
 def categories(count: int) -> list[tuple[str, str, list[str]]]:
@@ -63,7 +65,9 @@ def categories(count: int) -> list[tuple[str, str, list[str]]]:
 def own_word(number: int) -> str:
     """A pronounceable word of at least two syllables, a different one for every number."""
     syllables = len(_ONSETS) * len(_VOWELS)
-    parts = []
+    if number < syllables**2:
+        number = number * _STRIDE % syllables**2  # neighbours should not sound alike
+    parts: list[str] = []
     while number or len(parts) < 2:
         number, syllable = divmod(number, syllables)
         onset, vowel = divmod(syllable, len(_VOWELS))

@@ -29,6 +29,11 @@ class Team:
             dist.all_reduce(value)
         return value
 
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
     def agree(self, value: float) -> float:
         """The leader's value, in every process."""
         if self.size == 1:

@@ -1,4 +1,4 @@
-"""Amazon reviews of 2014, 2018 and 2023 (JSON, one review a line, gzip or not, or 'ratings only' CSV) and their metadata."""
+"""Amazon reviews of 2014, 2018 and 2023 (JSON lines, gzip or not, or 'ratings only' CSV) and their metadata."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def read_metadata(file: Path, wanted: Collection[str] | None) -> pl.DataFrame:
                 item = str(record["asin"])
             if item and item not in rows:
                 rows[item] = {"item_id": item, **_facts(record)}
-    schema: dict[str, Any] = {"item_id": pl.String, "title": pl.String, "categories": pl.List(pl.String), "brand": pl.String,
-              "price": pl.Float64, "description": pl.String}  # fmt: skip
+    words = dict.fromkeys(("item_id", "title", "brand", "description"), pl.String)
+    schema: dict[str, Any] = words | {"categories": pl.List(pl.String), "price": pl.Float64}
     return pl.DataFrame(list(rows.values()), schema=schema)
 
 

@@ -16,8 +16,8 @@ USER = ("user_id", "userid", "user", "uid", "reviewerid", "customer_id", "custom
 ITEM = ("item_id", "itemid", "item", "iid", "parent_asin", "asin", "movieid", "movie_id", "video_id", "videoid",
         "product_id", "productid", "business_id", "venue_id", "venueid", "track_id", "song_id", "book_id", "article_id",
         "news_id", "isbn", "gmap_id", "anime_id", "recipe_id", "movie", "product", "video")  # fmt: skip
-TIME = ("time_ms", "timestamp_ms", "timestamp", "time", "unixreviewtime", "ts", "date", "datetime", "event_time", "created_at",
-        "reviewtime", "unix_time", "utc_time", "time_stamp")  # fmt: skip
+TIME = ("time_ms", "timestamp_ms", "timestamp", "time", "unixreviewtime", "ts", "date", "datetime", "event_time",
+        "created_at", "reviewtime", "unix_time", "utc_time", "time_stamp")  # fmt: skip
 RATING = ("rating", "overall", "stars", "score", "rate")
 ORDER = ("position", "order")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import polars as pl
 
@@ -111,9 +111,9 @@ def split_line(line: str, separator: str, quoted: bool = True) -> list[str]:
     return next(csv.reader([line], delimiter=separator), [])
 
 
-def open_text(file: Path, encoding: str = "utf-8") -> IO[str]:
+def open_text(file: Path, encoding: str = "utf-8") -> io.TextIOWrapper:
     """The file as text, unpacked when its name ends in .gz."""
-    raw: Any = gzip.open(file, "rb") if file.suffix == ".gz" else open(file, "rb")
+    raw: Any = gzip.GzipFile(file) if file.suffix == ".gz" else file.open("rb")  # the wrapper closes it
     return io.TextIOWrapper(raw, encoding=encoding, newline="")
 
 
@@ -152,7 +152,7 @@ def broken_gzip(file: Path, error: Exception) -> DataError:
     )
 
 
-def _rows(lines: IO[str], separator: str, quoted: bool) -> Iterator[tuple[int, list[str]]]:
+def _rows(lines: io.TextIOWrapper, separator: str, quoted: bool) -> Iterator[tuple[int, list[str]]]:
     if len(separator) > 1 or not quoted:
         for number, line in enumerate(lines, 1):
             yield number, line.rstrip("\r\n").split(separator)

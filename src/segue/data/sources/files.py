@@ -127,16 +127,14 @@ def _beside(file: Path) -> Path | None:
 
 
 def _separator(lines: Sequence[str], file: Path) -> str:
-    """The separator that cuts all the first lines into equally many fields, and the most of them."""
-    best, most = "", 1
+    """The separator that cuts most of the first lines like the very first, and it into the most fields."""
+    best, most = "", (0.0, 1)
     for separator in SEPARATORS:
-        widths = {len(split_line(line, separator)) for line in lines[:20]}
-        width = max(widths)
-        # A last line may be cut short and a text field may hold the separator: most lines decide.
-        equal = sum(len(split_line(line, separator)) == len(split_line(lines[0], separator)) for line in lines[:20])
-        width = len(split_line(lines[0], separator)) if equal >= 0.9 * min(len(lines), 20) else 1
-        if width > most:
-            best, most = separator, width
+        widths = [len(split_line(line, separator)) for line in lines[:20]]
+        # A line may be cut short, or a text field hold the separator: nine of ten lines decide, or else the best.
+        equal = sum(width == widths[0] for width in widths) / len(widths)
+        if widths[0] > 1 and (min(equal, 0.9), widths[0]) > most:
+            best, most = separator, (min(equal, 0.9), widths[0])
     if not best:
         raise DataError(
             f"{file}, line 1: found one column in {lines[0][:60]!r}; a log needs at least a user and an item, "

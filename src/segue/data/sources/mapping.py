@@ -124,6 +124,6 @@ def _check_dates(text: pl.Series, ticks: pl.Series, where: str, column: str, fir
     if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise DataError(
-            f"{where}, data row {first + row}, column '{column}': {text[row]!r} is not a date of the same form as in the "
-            "first rows. Mend the row, or convert the column to one form (ISO 8601 or epoch seconds)."
+            f"{where}, data row {first + row}, column '{column}': {text[row]!r} is not a date of the same form as in "
+            "the first rows. Mend the row, or convert the column to one form (ISO 8601 or epoch seconds)."
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -50,7 +51,7 @@ def read_parquet(file: Path) -> pl.DataFrame:
         raise _unreadable(file, error) from None
 
 
-def _cast(name: str, role: Role, dtype: pl.DataType) -> pl.Expr:
+def _cast(name: str, role: Role, dtype: Any) -> pl.Expr:
     column = pl.col(name)
     if role == "id":
         return column.cast(pl.Int64) if dtype.is_integer() and dtype != pl.UInt64 else column.cast(pl.String)

@@ -1,0 +1,52 @@
+"""Measure a run again, perhaps under another protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segue.core.errors import RunError
+from segue.core.run import Run
+from segue.evaluation.comparison import Comparison
+from segue.evaluation.report import REPORT, Report, read_report
+from segue.workflows import runs
+from segue.workflows.fit import BASELINES, write_up
+from segue.workflows.measure import Cost
+
+
+def evaluate_run(
+    folder: Path,
+    settings: Mapping[str, Any] | None = None,
+    run: Run | None = None,
+    *,
+    out: Path | None = None,
+    baselines: Sequence[str] = BASELINES,
+) -> tuple[Report, Comparison]:
+    """Measure a fitted run on its test cases; `settings` may change how (`evaluation.seen`, `evaluation.ks`).
+
+    The report goes to `out`, or into the run's own folder when nothing was changed.
+
+    Raises:
+        RunError: the run is not finished, or something was changed and there is no `out`.
+        SettingsError: a setting other than of the evaluation was given.
+    """
+    run = run or Run()
+    experiment, recommender = runs.open_run(folder, run.device)
+    wrong = [path for path in settings or {} if not path.startswith("evaluation.")]
+    if wrong:
+        raise RunError(f"{wrong[0]}: a fitted run can only be asked otherwise; settings must begin with 'evaluation.'.")
+    asked = experiment.with_settings(settings or {})
+    if out is None and asked != experiment:
+        raise RunError("with changed settings the report needs a folder of its own: give --out.")
+    split = runs.split_of(asked)
+    if not split.catalog.ids.equals(recommender.catalog.ids):
+        raise RunError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
+    cost = Cost()
+    if (folder / REPORT).exists():
+        before = read_report(folder)
+        cost = Cost(before.seconds, before.cpu_seconds)
+    target = out or folder
+    if target != folder:
+        runs.write_text(target / runs.RECIPE, asked.yaml())
+    return write_up(asked, recommender, split, target, run, cost, baselines)

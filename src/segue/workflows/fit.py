@@ -1,0 +1,133 @@
+"""Fit a system, measure it beside the baselines, and leave a run folder that tells all about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from segue.core.errors import RunError
+from segue.core.recipe import Recommender
+from segue.core.run import Run
+from segue.core.tables import Cases, Split
+from segue.evaluation.comparison import Comparison, compare
+from segue.evaluation.page import write_page
+from segue.evaluation.report import Measured, Report, read_report
+from segue.simulation.oracle import Oracle
+from segue.simulation.world import World
+from segue.training.distributed import team
+from segue.training.loop import BEST, LATEST
+from segue.training.trackers import JsonLines
+from segue.workflows import runs, systems
+from segue.workflows.experiment import Experiment
+from segue.workflows.measure import Cost, measure
+
+BASELINES = ("popularity", "item_knn")
+"""Fitted beside every system: whoever does not beat them should hear it at once."""
+CHECKPOINTS = (LATEST, BEST)
+LARGEST = 100_000
+"""Items beyond which item_knn is left out of the table by default: it would take longer than the system itself."""
+
+
+def fit(
+    experiment: Experiment,
+    folder: Path,
+    run: Run | None = None,
+    *,
+    overwrite: bool = False,
+    baselines: Sequence[str] = BASELINES,
+) -> Report:
+    """Fit, save, measure on the test cases, compare with baselines, and write `report.json` and `report.html`.
+
+    Raises:
+        RunError: the folder holds another run, or a finished one, and neither `run.resume` nor `overwrite` is set.
+        DataError: the data cannot be used.
+    """
+    run = replace(run or Run(), seed=experiment.seed, folder=folder)
+    split = runs.split_of(experiment)
+    with team(run.device) as us:
+        if us.leads:
+            _claim(experiment, folder, resume=run.resume, overwrite=overwrite)
+            run = replace(run, watches=(JsonLines(folder / "metrics.jsonl", resume=run.resume), *run.watches))
+        us.wait()
+        began, cpu = time.monotonic(), time.process_time()
+        recommender = experiment.recipe.fit(split, run)
+        cost = Cost(time.monotonic() - began, time.process_time() - cpu)
+        if us.leads:
+            runs.save(folder, recommender, split.dataset)
+            report, _ = write_up(experiment, recommender, split, folder, run, cost, baselines)
+        us.wait()
+        return report if us.leads else read_report(folder)
+
+
+def write_up(
+    experiment: Experiment,
+    recommender: Recommender,
+    split: Split,
+    folder: Path,
+    run: Run,
+    cost: Cost,
+    baselines: Sequence[str],
+) -> tuple[Report, Comparison]:
+    """Measure a fitted system and its baselines under one protocol; writes the report and the page."""
+    name = experiment.recipe.name
+    timed = experiment.recipe.knows_target_time
+    measured = measure(
+        name, recommender.recommend, experiment, split, target_time=timed, cost=cost, folder=folder, run=run
+    )
+    others = [one for one in baselines if one != name and not (one == "item_knn" and len(split.catalog) > LARGEST)]
+    rows = [measured, *(_baseline(one, experiment, split, run, timed) for one in others)]
+    if isinstance(experiment.data, World):
+        oracle = Oracle(experiment.data.simulate())
+        rows.append(
+            measure(
+                "oracle",
+                lambda histories, k, rules: oracle.rank(split.dataset, Cases(histories, histories.ends), k, rules),
+                experiment,
+                split,
+                target_time=timed,
+                run=run,
+            )
+        )
+    comparison = compare(rows, metrics=headline(experiment.evaluation.ks))
+    measured.save(folder)
+    write_page(folder / "report.html", measured.report, comparison)
+    runs.write_text(folder / "comparison.md", comparison.markdown() + "\n")
+    return measured.report, comparison
+
+
+def headline(ks: Sequence[int]) -> list[str]:
+    """The metrics that tables show: hit rate and NDCG of ten items where those are measured."""
+    k = 10 if 10 in ks else max(ks)
+    return [f"HR@{k}", f"NDCG@{k}"]
+
+
+def _baseline(name: str, experiment: Experiment, split: Split, run: Run, timed: bool) -> Measured:
+    quiet = Run(seed=experiment.seed, watches=tuple(watch for watch in run.watches if not isinstance(watch, JsonLines)))
+    fitted = systems.find(name).fit(split, quiet)
+    return measure(name, fitted.recommend, experiment, split, target_time=timed, run=quiet)
+
+
+def _claim(experiment: Experiment, folder: Path, *, resume: bool, overwrite: bool) -> None:
+    """Make the folder ours, or refuse: nobody's run is overwritten unasked, and no run is continued as another."""
+    recipe = folder / runs.RECIPE
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; --out must be a folder.")
+    if recipe.exists() and not overwrite:
+        if not resume:
+            raise RunError(f"{folder} holds a run already; continue it with --resume, or replace it with --overwrite.")
+        before, now = recipe.read_text(encoding="utf-8"), experiment.yaml()
+        if before != now:
+            changed = [line for line in now.splitlines() if line not in before.splitlines()]
+            raise RunError(
+                f"{folder} holds a run with other settings, so it cannot be resumed as this one; what differs: "
+                f"{'; '.join(line.strip() for line in changed[:5])}. Resume it with: segue fit {recipe} --out {folder} "
+                "--resume"
+            )
+    elif folder.is_dir() and any(folder.iterdir()) and not recipe.exists():
+        raise RunError(f"{folder} is not empty and not a run folder; choose another --out.")
+    if overwrite:
+        for name in (runs.WEIGHTS, "report.json", "report.html", "per_user.npz", "metrics.jsonl", *CHECKPOINTS):
+            (folder / name).unlink(missing_ok=True)
+    runs.write_text(recipe, experiment.yaml())

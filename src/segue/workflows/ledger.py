@@ -1,0 +1,181 @@
+"""The ledger: one JSON file a row, and the pages made from it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from segue.core.errors import RunError
+from segue.evaluation.protocol import Protocol
+from segue.evaluation.report import DatasetNote
+from segue.workflows.runs import write_text
+
+BEGIN, END = "<!-- ledger: written by `make docs` -->", "<!-- /ledger -->"
+
+
+class SeedNote(BaseModel):
+    """What one seed gave and what it took."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    seed: int
+    metrics: dict[str, float]
+    standard_error: dict[str, float]
+    """Over users."""
+    seconds: float
+    cpu_seconds: float
+    peak_memory_mb: float
+
+
+class Entry(BaseModel):
+    """One measured row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    system: str
+    row: str
+    dataset: DatasetNote
+    protocol: Protocol
+    fingerprint: str
+    users: int
+    seeds: list[SeedNote]
+    published: dict[str, float]
+    source: str
+    evidence: str
+    hardware: dict[str, str]
+    versions: dict[str, str]
+    command: str
+    commit: str
+    settings: dict[str, Any]
+    """The resolved recipe."""
+
+    def file_name(self) -> str:
+        """SYSTEM--DATASET--PROTOCOL.json"""
+        return f"{self.system}--{self.row}--{self.fingerprint}.json"
+
+    def mean(self, metric: str) -> float:
+        """Over seeds."""
+        return float(np.mean([seed.metrics[metric] for seed in self.seeds]))
+
+    def spread(self, metric: str) -> str:
+        """Between seeds, or over users where there is one seed; says which."""
+        values = [seed.metrics[metric] for seed in self.seeds]
+        if len(values) > 1:
+            return f"± {np.std(values, ddof=1):.4f} ({len(values)} seeds)"
+        return f"± {self.seeds[0].standard_error[metric]:.4f} (1 seed; error over users)"
+
+    def words(self) -> str:
+        """The row in one line."""
+        numbers = ", ".join(f"{metric} {self.mean(metric):.4f} {self.spread(metric)}" for metric in ("HR@10", "NDCG@10"))
+        published = ", ".join(f"{metric} {value:.4f}" for metric, value in self.published.items()) or "nothing"
+        return f"{numbers}; published: {published}"
+
+
+def read_all(folder: Path) -> list[Entry]:
+    """All rows of a ledger, by data set, protocol, and falling NDCG@10.
+
+    Raises:
+        RunError: a file is not a row.
+    """
+    entries = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            entries.append(Entry.model_validate(json.loads(path.read_text(encoding="utf-8"))))
+        except (ValidationError, json.JSONDecodeError) as error:
+            raise RunError(f"{path} is not a ledger row: {error}") from None
+        if path.name != entries[-1].file_name():
+            raise RunError(f"{path} should be called {entries[-1].file_name()}.")
+    return sorted(entries, key=lambda entry: (entry.dataset.name, entry.fingerprint, -entry.mean("NDCG@10")))
+
+
+def write(entry: Entry, folder: Path) -> None:
+    """Put a row into the ledger, in the place of an earlier measurement of the same row."""
+    write_text(folder / entry.file_name(), json.dumps(entry.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
+
+
+def table(entries: Iterable[Entry]) -> str:
+    """Rows as a Markdown table."""
+    lines = [
+        "| system | HR@10 | NDCG@10 | spread of NDCG@10 | published HR@10 / NDCG@10 | time a seed |",
+        "| --- | ---: | ---: | --- | ---: | ---: |",
+    ]
+    for entry in entries:
+        published = " / ".join(
+            f"{entry.published[metric]:.4f}" if metric in entry.published else "–" for metric in ("HR@10", "NDCG@10")
+        )
+        cpu = np.mean([seed.cpu_seconds for seed in entry.seeds]) / 60
+        lines.append(
+            f"| `{entry.system}` | {entry.mean('HR@10'):.4f} | {entry.mean('NDCG@10'):.4f} | {entry.spread('NDCG@10')} "
+            f"| {published} | {cpu:.1f} CPU-min |"
+        )
+    return "\n".join(lines)
+
+
+def page(entries: list[Entry]) -> str:
+    """`docs/ledger.md`: one table a data set and protocol."""
+    parts = [
+        "# The ledger",
+        "",
+        "Every number here was measured by `segue reproduce` and lies in `ledger/`, one file a row; this page is written "
+        "from those files by `make docs`. Numbers under different protocols are never in one table. Published numbers "
+        "stand beside ours with their source and how we know them (read in a source, recalled, or inferred).",
+        "",
+    ]
+    for name, fingerprint in dict.fromkeys((entry.dataset.name, entry.fingerprint) for entry in entries):
+        some = [entry for entry in entries if (entry.dataset.name, entry.fingerprint) == (name, fingerprint)]
+        first = some[0]
+        data = first.dataset
+        parts += [
+            f"## {name} · {fingerprint}",
+            "",
+            f"{data.users:,} users, {data.items:,} items, {data.events:,} events (digest {data.digest[:12]}). "
+            f"Protocol: {first.protocol.words()}. {first.users:,} users asked.",
+            "",
+            table(some),
+            "",
+        ]
+        for entry in some:
+            source = f" Published: {entry.source} [{entry.evidence}]." if entry.source else ""
+            machine = f"{entry.hardware.get('gpu', entry.hardware.get('cpu', '?'))}, {entry.hardware.get('threads')} threads"
+            memory = max(seed.peak_memory_mb for seed in entry.seeds)
+            parts.append(
+                f"- `{entry.system}`: `{entry.command}`, commit {entry.commit}, {machine}, "
+                f"peak memory {memory:,.0f} MiB.{source}"
+            )
+        parts.append("")
+    return "\n".join(parts)
+
+
+def readme_with_table(readme: str, entries: list[Entry]) -> str:
+    """The README with its table written anew between the two marks.
+
+    Raises:
+        RunError: the marks are not there.
+    """
+    if BEGIN not in readme or END not in readme:
+        raise RunError(f"README.md has lost its marks {BEGIN} and {END}.")
+    head, rest = readme.split(BEGIN, 1)
+    tail = rest.split(END, 1)[1]
+    parts = []
+    for name, fingerprint in dict.fromkeys((entry.dataset.name, entry.fingerprint) for entry in entries):
+        some = [entry for entry in entries if (entry.dataset.name, entry.fingerprint) == (name, fingerprint)]
+        parts += [f"**{name}** — {some[0].protocol.words()} (`{fingerprint}`)", "", table(some), ""]
+    return f"{head}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{tail}"
+
+
+def main(root: Path) -> None:
+    """Write `docs/ledger.md` and the README's table from `ledger/`."""
+    entries = read_all(root / "ledger")
+    write_text(root / "docs" / "ledger.md", page(entries))
+    readme = root / "README.md"
+    write_text(readme, readme_with_table(readme.read_text(encoding="utf-8"), entries))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "."))

@@ -1,0 +1,91 @@
+import json
+
+import numpy as np
+import pytest
+
+from data.logs import dataset_of, prepared
+from segue.core.errors import DataError
+from segue.data.store import load, save
+
+
+@pytest.fixture
+def folder(tmp_path):
+    prepared(tmp_path, [("1", "a", 5), ("1", "b", 6), ("2", "a", 7)])
+    return tmp_path / "out"
+
+
+def test_arrays_are_mapped_and_not_loaded(folder):
+    dataset = load(folder)
+    assert isinstance(dataset.log.items, np.memmap)
+    assert dataset.log.items.dtype == np.int32
+    assert dataset.log.offsets.tolist() == [0, 2, 3]
+
+
+def test_a_dataset_from_memory_comes_back_equal_and_keeps_its_digest(tmp_path):
+    dataset = dataset_of([[0, 1, 2], [2]], [[5, 6, 7], [8]])
+    first = save(dataset, tmp_path / "first")
+    assert first.log.items.tolist() == [0, 1, 2, 2]
+    assert first.log.timestamps.tolist() == [5, 6, 7, 8]
+    assert first.log.users.equals(dataset.log.users)
+    assert save(first, tmp_path / "second").digest == first.digest
+    other = dataset_of([[0, 1, 2], [1]], [[5, 6, 7], [8]])
+    assert save(other, tmp_path / "third").digest != first.digest
+
+
+def test_a_folder_that_is_none_says_what_to_do(tmp_path):
+    with pytest.raises(DataError, match="segue data prepare"):
+        load(tmp_path / "nothing")
+    with pytest.raises(DataError, match=r"manifest\.json"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["items.npy", "offsets.npy", "timestamps.npy"])
+def test_a_cut_array_is_named(folder, name):
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:-4])
+    with pytest.raises(DataError, match=name):
+        load(folder)
+    (folder / name).unlink()
+    with pytest.raises(DataError, match=f"{name} is missing"):
+        load(folder)
+
+
+def test_arrays_of_another_length_are_refused(folder):
+    np.save(folder / "items.npy", np.zeros(2, dtype=np.int32))
+    with pytest.raises(DataError, match="manifest says 3"):
+        load(folder)
+
+
+def test_offsets_that_go_backwards_are_refused(folder):
+    np.save(folder / "offsets.npy", np.array([0, 4, 3]))
+    with pytest.raises(DataError, match=r"does not fit items\.npy"):
+        load(folder)
+
+
+def test_another_version_is_refused(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"version": 99}))
+    with pytest.raises(DataError, match=r"version 99.*reads version 1"):
+        load(folder)
+    (folder / "manifest.json").write_text('{"format":')
+    with pytest.raises(DataError, match="not valid JSON"):
+        load(folder)
+
+
+def test_a_damaged_table_is_named(folder):
+    (folder / "catalog.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"catalog\.parquet"):
+        load(folder)
+
+
+def test_what_is_there_is_never_overwritten_unasked(folder, tmp_path):
+    dataset = load(folder)
+    with pytest.raises(DataError, match="is a prepared dataset already"):
+        save(dataset, folder)
+    assert save(dataset_of([[0, 0]]), folder, replace=True).log.items.tolist() == [0, 0]
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    with pytest.raises(DataError, match="not a prepared dataset"):
+        save(dataset, mine, replace=True)
+    assert (mine / "thesis.txt").exists()

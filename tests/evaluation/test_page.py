@@ -1,0 +1,117 @@
+"""The page of a report: whole, self-contained, and safe with any title."""
+
+from html.parser import HTMLParser
+
+import numpy as np
+
+from segue.evaluation.comparison import compare
+from segue.evaluation.page import page, write_page
+from segue.evaluation.protocol import Protocol
+from segue.evaluation.report import DatasetNote, Measured, Report, Sample, Value, means
+
+VOID = {"meta"}
+
+
+class Reader(HTMLParser):
+    """Checks that tags close and collects the text."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.text = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append(tag)
+        assert "src" not in dict(attributes)
+        assert "href" not in dict(attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read(text):
+    reader = Reader()
+    reader.feed(text)
+    assert reader.open == []
+    return reader, " ".join(" ".join(reader.text).split())
+
+
+def report(recipe="sasrec", **changes):
+    fields = {
+        "recipe": recipe,
+        "dataset": DatasetNote(name="toy", digest="abcdef", users=300, items=50, events=9000),
+        "protocol": Protocol(length=50),
+        "users": 300,
+        "metrics": {
+            "NDCG@10": Value(mean=0.1857, error=0.002),
+            "NDCG@20": Value(mean=0.21, error=0.002),
+            "HR@10": Value(mean=0.315, error=0.004),
+            "Recall@10": Value(mean=0.315, error=0.004),
+        },
+    }
+    return Report(**(fields | changes))
+
+
+def test_a_bare_report_is_a_whole_page():
+    reader, text = read(page(report()))
+    assert "script" not in reader.seen
+    assert "sasrec on toy" in text
+    assert "0.1857" in text
+    assert Protocol(length=50).words() in text
+    assert "Training" not in text
+    assert "Beside others" not in text
+    assert text.count("Recall@10") == 0  # equal to HR@10: shown once above, and in the table by its row
+    assert "http" not in page(report())
+
+
+def test_everything_that_is_given_is_shown():
+    full = report(
+        beyond={"coverage@10": 0.42, "gini@10": 0.9},
+        slices={"tail": {"users": 120, "NDCG@10": 0.05}, "cold": {"users": 0}},
+        recommended_deciles=[0.7, *[0.3 / 9] * 9],
+        chosen_deciles=[0.5, *[0.5 / 9] * 9],
+        seconds=125.0,
+        cpu_seconds=240.0,
+        peak_memory_mb=1530.0,
+        hardware={"processor": "two cores"},
+        versions={"segue": "0.1", "torch": "2.13"},
+        command="segue fit sasrec --data toy",
+        curves={"training loss": [(0, 7.0), (100, 5.0)], "empty": []},
+        samples=[Sample(user="u1", history=["Old"], recommended=["Tea", "Coffee"], taken=["Coffee"])],
+    )
+    reader, text = read(page(full))
+    for words in ("42.0%", "2.1 min", "1.5 GB", "two cores", "torch 2.13", "segue fit sasrec --data toy", "Coffee ✓"):
+        assert words in text, words
+    assert "share of the catalogue" in text
+    assert reader.seen.count("svg") == 2
+    assert "tail 120 0.0500" in text
+    assert "cold 0 –" in text
+
+
+def test_titles_cannot_break_the_page():
+    wild = Sample(user="<u>", history=["</main>"], recommended=["<script>alert(1)</script>"], taken=[])
+    reader, text = read(page(report(recipe="<b>bold</b>", command="a && b <c>", samples=[wild])))
+    assert "script" not in reader.seen
+    assert "<script>alert(1)</script>" in text
+    assert "<b>bold</b> on toy" in text
+
+
+def test_the_baselines_stand_beside_with_their_marks(tmp_path):
+    rng = np.random.default_rng(0)
+    runs = []
+    for recipe, rate in (("popularity", 0.1), ("sasrec", 0.4)):
+        values = {"NDCG@10": (rng.random(300) < rate).astype(float)}
+        runs.append(Measured(report(recipe, metrics=means(values)), np.arange(300), values))
+    write_page(tmp_path / "report.html", runs[1].report, compare(runs))
+    reader, text = read((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "Beside others" in text
+    assert "***" in text
+    assert "difference to popularity" in text
+    assert reader.seen.count("svg") == 1
