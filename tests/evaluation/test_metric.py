@@ -5,7 +5,8 @@ import pytest
 
 from segue.core.ranking import NOTHING, Ranking
 from segue.core.tables import Cases, Histories
-from segue.evaluation.accuracy import ACCURACY, HitRate, Ndcg, Recall, accuracy_metrics
+from segue.evaluation.accuracy import ACCURACY, HitRate, Ndcg, Recall
+from segue.evaluation.evaluate import accuracy_metrics
 from segue.evaluation.metric import Hits, Metric, Targets, measure
 
 

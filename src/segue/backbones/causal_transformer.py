@@ -28,7 +28,7 @@ class CausalTransformer(Backbone):
     inner: PositiveInt = 256
     """Size inside the feed-forward."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of values zeroed in training, at the input, in each feed-forward, and on what each sub-layer adds."""
+    """Share of values zeroed in training, at the input and of what each sub-layer adds."""
     activation: Activation = "relu"
     """What the feed-forward does in between."""
     norm: Literal["layer", "rms"] = "layer"

@@ -106,7 +106,7 @@ def compare(
 def reproduce(
     recipe: Annotated[str, typer.Argument(help="A system that docs/ledger.md plans a row for.", show_default=False)],
     row: Annotated[str | None, typer.Option(help="Only this row, such as ml-1m; all rows of the system unless given.")] = None,
-    folder: Annotated[Path, typer.Option(help="Where the ledger is.")] = Path("ledger"),
+    ledger: Annotated[Path, typer.Option(help="Where the ledger is.")] = Path("ledger"),
     data: Annotated[Path, typer.Option(help="Where the data sets are.", envvar="SEGUE_SHARED")] = Path("../shared/data"),
     runs: Annotated[Path, typer.Option(help="Where run folders go; they are resumed when they exist.")] = Path("runs/reproduce"),
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds; what the row plans unless given.")] = None,
@@ -122,7 +122,7 @@ def reproduce(
     from segue.workflows.reproduce import reproduce as write_rows
 
     written = write_rows(
-        recipe, row=row, ledger=folder, data=data, folder=runs, seeds=seeds, device=place, watches=(Bar(),)
+        recipe, row=row, ledger=ledger, data=data, folder=runs, seeds=seeds, device=place, watches=(Bar(),)
     )
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in written])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch
 from segue.core.seeding import numpy_generator, torch_generator
 
 
+@runtime_checkable
 class Watch(Protocol):
     """Someone who looks on: a progress bar, a metrics file, a tracking server."""
 

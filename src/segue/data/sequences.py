@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from segue.core.batches import SequenceBatch
 from segue.core.forms import Batches
@@ -20,14 +20,16 @@ class NextItem(Batches):
     """The newest events that the model looks at, in training and afterwards."""
     users: PositiveInt = 128
     """Windows in a batch."""
-    windows: Literal["last", "random", "all"] = "last"
-    """Of a longer history: its newest window, one at random each epoch, or all of them side by side."""
+    windows: Literal["last", "all"] = "last"
+    """Of a longer history: its newest window, or all of its windows side by side."""
+    wander: float = Field(default=0.0, ge=0, le=1)
+    """Share of longer histories whose one window lies at a random place instead, drawn anew each epoch."""
     target_time: bool = False
     """Tell the model when the next event happens. It goes into the fingerprint: such numbers stand in a column apart."""
 
     def epoch(self, histories: Histories, rng: np.random.Generator) -> tuple[Histories, list[np.ndarray]]:
         """The windows of one pass over the data, and the rows of each batch."""
-        windows = cut(histories, self.history + 1, self.windows, rng)
+        windows = cut(histories, self.history + 1, self.windows, self.wander, rng)
         windows = windows.take(np.flatnonzero(windows.lengths >= 2))
         return windows, shuffled(len(windows), self.users, rng)
 
@@ -43,12 +45,14 @@ class WholeHistory(Batches):
     """The newest events that the model looks at, in training and afterwards."""
     users: PositiveInt = 128
     """Windows in a batch."""
-    windows: Literal["last", "random", "all"] = "last"
-    """Of a longer history: its newest window, one at random each epoch, or all of them side by side."""
+    windows: Literal["last", "all"] = "last"
+    """Of a longer history: its newest window, or all of its windows side by side."""
+    wander: float = Field(default=0.0, ge=0, le=1)
+    """Share of longer histories whose one window lies at a random place instead, drawn anew each epoch."""
 
     def epoch(self, histories: Histories, rng: np.random.Generator) -> tuple[Histories, list[np.ndarray]]:
         """The windows of one pass over the data, and the rows of each batch."""
-        windows = cut(histories, self.history, self.windows, rng)
+        windows = cut(histories, self.history, self.windows, self.wander, rng)
         windows = windows.take(np.flatnonzero(windows.lengths >= 1))
         return windows, shuffled(len(windows), self.users, rng)
 
@@ -57,14 +61,13 @@ class WholeHistory(Batches):
         return SequenceBatch.of(windows.take(rows))
 
 
-def cut(histories: Histories, length: int, windows: str, rng: np.random.Generator) -> Histories:
-    """Windows of at most `length` events: the newest, one at a random place, or all, from the newest backwards."""
+def cut(histories: Histories, length: int, windows: str, wander: float, rng: np.random.Generator) -> Histories:
+    """Windows of at most `length` events: the newest (some at a random place), or all, from the newest backwards."""
     if windows == "last":
-        return histories.latest(length)
-    if windows == "random":
         room = np.maximum(histories.lengths - length, 0)
-        ends = histories.ends - rng.integers(0, room + 1)
-        return replace(histories, ends=ends).latest(length)
+        wanders = rng.random(len(histories)) < wander
+        back = np.where(wanders, rng.integers(0, room + 1), 0)
+        return replace(histories, ends=histories.ends - back).latest(length)
     # Neighbouring windows share one event: the last of the older one is the first question of the newer.
     step = max(length - 1, 1)
     counts = np.maximum(-(-(histories.lengths - 1) // step), 1)

@@ -5,8 +5,6 @@ With one held-out item, as in leave-one-out, hit rate and recall are the same nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from segue.core.shapes import Bool, Float, Int
@@ -84,8 +82,3 @@ class AveragePrecision(Metric):
 
 ACCURACY: tuple[type[Metric], ...] = (HitRate, Recall, Precision, Ndcg, ReciprocalRank, AveragePrecision)
 """All metrics of this file, in the order of tables."""
-
-
-def accuracy_metrics(ks: Sequence[int] = (5, 10, 20)) -> list[Metric]:
-    """Every accuracy metric at every k."""
-    return [metric(k=k) for metric in ACCURACY for k in ks]

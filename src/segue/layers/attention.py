@@ -25,7 +25,6 @@ class SelfAttention(nn.Module):
         """What each token gathers from the tokens of its row that it may see."""
         qkv = self.qkv(vectors).view(len(vectors), 3, self.heads, -1)
         if self.rotary is not None:
-            q, k, v = qkv.unbind(1)
-            qkv = torch.stack([self.rotary(q, rows.positions), self.rotary(k, rows.positions), v], dim=1)
+            qkv = torch.cat([self.rotary(qkv[:, :2], rows.positions), qkv[:, 2:]], dim=1)
         mixed: Tensor = self.out(packed_attention(qkv, rows, causal=self.causal))
         return mixed

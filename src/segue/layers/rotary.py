@@ -17,15 +17,13 @@ class Rotary(nn.Module):
     def __init__(self, size: int, length: int, base: float = 10_000.0) -> None:
         super().__init__()
         angles = torch.arange(length)[:, None] * base ** (-torch.arange(0, size, 2) / size)
-        self.register_buffer("cos", angles.cos().repeat(1, 2), persistent=False)
-        self.register_buffer("sin", angles.sin().repeat(1, 2), persistent=False)
+        self.register_buffer("cos", angles.cos(), persistent=False)
+        self.register_buffer("sin", angles.sin(), persistent=False)
 
     def forward(
-        self, vectors: Float[Tensor, "tokens heads size"], positions: Int[Tensor, " tokens"]
-    ) -> Float[Tensor, "tokens heads size"]:
+        self, vectors: Float[Tensor, "tokens parts heads size"], positions: Int[Tensor, " tokens"]
+    ) -> Float[Tensor, "tokens parts heads size"]:
         """The vectors, each turned by its position."""
+        cos, sin = (angles[positions, None, None].to(vectors.dtype) for angles in (self.cos, self.sin))
         first, second = vectors.chunk(2, dim=-1)
-        turned = torch.cat([-second, first], dim=-1)
-        return vectors * self.cos[positions, None].to(vectors.dtype) + turned * self.sin[positions, None].to(
-            vectors.dtype
-        )
+        return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)

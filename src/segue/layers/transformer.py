@@ -49,7 +49,7 @@ class Transformer(nn.Module):
         for _ in range(depth):
             for brick in (
                 SelfAttention(width, heads, causal=causal, rotary=rotary, bias=bias),
-                FeedForward(width, inner, activation, dropout, bias=bias),
+                FeedForward(width, inner, activation, bias=bias),
             ):
                 self.blocks.append(_Residual(brick, width, norm, order, dropout, gated))
         self.entry = _norm(norm, width) if order == "post" else None

@@ -61,7 +61,7 @@ class Loop(Part):
 def train(
     model: nn.Module,
     batches: Batches,
-    objective: Objective[Any],
+    objective: Objective,
     histories: Histories,
     counts: np.ndarray,
     loop: Loop,
@@ -81,7 +81,7 @@ def train(
 class _Step(nn.Module):
     """The loss as a module's forward, which is where data-parallel training hooks in."""
 
-    def __init__(self, model: nn.Module, objective: Objective[Any]) -> None:
+    def __init__(self, model: nn.Module, objective: Objective) -> None:
         super().__init__()
         self.model, self.objective = model, objective
 
@@ -97,7 +97,7 @@ class _Training:
         self,
         model: nn.Module,
         batches: Batches,
-        objective: Objective[Any],
+        objective: Objective,
         histories: Histories,
         counts: np.ndarray,
         loop: Loop,

@@ -13,9 +13,8 @@ from segue.core.errors import DataError
 from segue.data.sources.columns import Columns
 from segue.data.sources.delimited import Delimited, first_lines, split_line
 from segue.data.sources.json_lines import JsonLines, parse_line, text_blocks
-from segue.data.sources.mapping import log_of
+from segue.data.sources.mapping import Table, log_of
 from segue.data.sources.raw_log import RawLog
-from segue.data.sources.table import Table
 from segue.data.sources.times import Clock
 
 _JSON = (".json", ".jsonl")
@@ -79,7 +78,7 @@ def read_metadata(file: Path, wanted: Collection[str] | None) -> pl.DataFrame:
     number = 0
     keep = set(wanted) if wanted is not None else None
     for block in text_blocks(file):
-        for raw in block.split(b"\n"):
+        for raw in block[:-1].split(b"\n"):
             number += 1
             if not raw.strip():
                 continue

@@ -9,7 +9,7 @@ import polars as pl
 
 from segue.core.errors import DataError
 from segue.data.sources.suggest import nearest
-from segue.data.sources.table import looks_like
+from segue.data.sources.values import looks_like
 
 USER = ("user_id", "userid", "user", "uid", "reviewerid", "customer_id", "customerid", "visitorid", "visitor_id",
         "member_id", "session_id", "sessionid", "account_id", "person_id")  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.table import SAMPLE_ROWS, Role
+from segue.data.sources.values import SAMPLE_ROWS, Role
 
 SEPARATORS = (",", "\t", "::", ";", "|", " ")
 _TYPES: dict[Role, Any] = {"id": pl.String, "integer": pl.Int64, "number": pl.Float64, "text": pl.String}
@@ -64,7 +64,8 @@ class Delimited:
         schema = {name: _TYPES[columns[name]] if name in columns else pl.String for name in names}
         return pl.scan_csv(
             file,
-            has_header=self.header,
+            has_header=False,  # the names are known, and '::' cannot cut the line that has them
+            skip_lines=1 if self.header else 0,
             separator=self.separator[0],
             schema=schema,
             quote_char='"' if self.quoted else None,
@@ -94,11 +95,8 @@ class Delimited:
                                 f"{file}, line {line}, column '{name}': expected {what}, found {value!r}. "
                                 f"Mend the line, or name another column."
                             )
-        except UnicodeDecodeError as wrong:
-            return DataError(
-                f"{file}, line {line + 1}: byte {wrong.object[wrong.start]:#04x} is not UTF-8 text. Convert the file "
-                f"first, for example: iconv -f latin1 -t utf8 {file.name} > converted.csv"
-            )
+        except UnicodeDecodeError:
+            return not_utf8(file)
         except (EOFError, gzip.BadGzipFile, OSError) as wrong:
             return broken_gzip(file, wrong)
         return DataError(f"{file} could not be read: {error}")
@@ -130,11 +128,8 @@ def first_lines(file: Path, count: int) -> list[str]:
                 lines.append(line.rstrip("\r\n"))
                 if len(lines) == count:
                     break
-    except UnicodeDecodeError as wrong:
-        raise DataError(
-            f"{file}, near line {len(lines) + 1}: byte {wrong.object[wrong.start]:#04x} is not UTF-8 text. Convert the "
-            f"file first, for example: iconv -f latin1 -t utf8 {file.name} > converted.csv"
-        ) from None
+    except UnicodeDecodeError:
+        raise not_utf8(file) from None
     except (EOFError, OSError) as wrong:
         if file.suffix != ".gz":
             raise DataError(f"{file} could not be read: {wrong}") from None
@@ -142,6 +137,20 @@ def first_lines(file: Path, count: int) -> list[str]:
     if not any(line.strip() for line in lines):
         raise DataError(f"{file} is empty; a log has at least one row.")
     return lines
+
+
+def not_utf8(file: Path) -> DataError:
+    """The error for a file that is not UTF-8, with the line where it first is not."""
+    with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as wrong:
+                return DataError(
+                    f"{file}, line {number}: byte {line[wrong.start]:#04x} is not UTF-8 text. Convert the file first, "
+                    f"for example: iconv -f latin1 -t utf8 {file.name} > converted.csv"
+                )
+    return DataError(f"{file} ends within a letter of UTF-8; is it whole?")
 
 
 def broken_gzip(file: Path, error: Exception) -> DataError:

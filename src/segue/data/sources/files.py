@@ -11,10 +11,10 @@ from segue.core.errors import DataError
 from segue.data.sources.columns import ITEM, choose
 from segue.data.sources.delimited import SEPARATORS, Delimited, first_lines, split_line
 from segue.data.sources.json_lines import JsonLines
-from segue.data.sources.mapping import log_of
+from segue.data.sources.mapping import Table, log_of
 from segue.data.sources.parquet import Parquet
 from segue.data.sources.raw_log import RawLog
-from segue.data.sources.table import Table, looks_like
+from segue.data.sources.values import looks_like
 
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data", ".tab")
 JSON = (".jsonl", ".ndjson", ".json")

@@ -16,7 +16,7 @@ import polars as pl
 
 from segue.core.errors import DataError
 from segue.data.sources.delimited import broken_gzip, first_lines
-from segue.data.sources.table import SAMPLE_ROWS, Role
+from segue.data.sources.values import SAMPLE_ROWS, Role
 
 _BLOCK = 16 << 20
 """Bytes of text parsed at a time: small against any memory, large against the cost of a call."""

@@ -9,9 +9,14 @@ import polars as pl
 from segue.core.errors import DataError
 from segue.data.sources.columns import Columns
 from segue.data.sources.delimited import Delimited
+from segue.data.sources.json_lines import JsonLines
+from segue.data.sources.parquet import Parquet
 from segue.data.sources.raw_log import ItemReader, Kind, RawLog
-from segue.data.sources.table import Role, Table, looks_like
 from segue.data.sources.times import Clock, clock_of
+from segue.data.sources.values import Role, looks_like
+
+Table = Delimited | JsonLines | Parquet
+"""Has `files`, in reading order; a `sample` of the first rows; and `batches` of the columns asked for."""
 
 _WORDS = 64
 """A text column with more different values than this in the sample is free text, not a kind of action."""

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.table import SAMPLE_ROWS, Role
+from segue.data.sources.values import SAMPLE_ROWS, Role
 
 
 @dataclass(frozen=True)

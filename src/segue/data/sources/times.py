@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.table import Role, looks_like
+from segue.data.sources.values import Role, looks_like
 
 _FORMATS = (
     "%Y-%m-%d %H:%M:%S%.f",

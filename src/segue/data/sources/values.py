@@ -1,10 +1,8 @@
-"""What every kind of file looks like to a source: column names, a sample, and batches of the columns asked for."""
+"""How the values of a column are read, and what type they look like."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import polars as pl
 
@@ -12,22 +10,6 @@ Role = Literal["id", "integer", "number", "text"]
 """How a column is to be read: `id` as text or whole numbers, `integer` as Int64, `number` as Float64."""
 
 SAMPLE_ROWS = 1000
-
-
-@runtime_checkable
-class Table(Protocol):
-    """A file, or files of one form, with named columns."""
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """The files, in reading order."""
-
-    @property
-    def sample(self) -> pl.DataFrame:
-        """The first rows; text where the file has no types of its own."""
-
-    def batches(self, columns: Mapping[str, Role], rows: int) -> Iterator[pl.DataFrame]:
-        """The columns in the roles asked for, in file order, about `rows` rows at a time."""
 
 
 def looks_like(values: pl.Series) -> Literal["integer", "number", "flag", "text", "time", "other", "empty"]:
