@@ -7,7 +7,7 @@ from data.logs import events_of
 from segue.core.errors import DataError
 from segue.data.preparation import Preparation
 from segue.data.prepare import prepare
-from segue.data.sources import open_log
+from segue.data.sources import files, open_log
 from segue.data.sources.columns import choose
 from segue.data.sources.times import clock_of
 
@@ -81,6 +81,14 @@ def test_without_time_the_rows_are_in_order(tmp_path):
     dataset = read(tmp_path, "log.csv", "user,item\n1,c\n1,a\n1,b\n")
     assert [item for _, item, _ in events_of(dataset)] == ["c", "a", "b"]
     assert dataset.log.timestamps is None
+
+
+def test_dates_under_an_odd_name_are_pointed_out(tmp_path):
+    dataset = read(tmp_path, "log.csv", "user,item,bought on\n1,c,2024-01-02\n1,a,2024-01-01\n")
+    assert dataset.log.timestamps is None
+    assert (
+        "column 'bought on' has dates; pass time='bought on' if it says when the event was" in dataset.origin["notes"]
+    )
 
 
 def test_columns_can_be_named(tmp_path):
@@ -183,3 +191,12 @@ def test_a_clock_knows_the_unit_of_an_epoch():
         clock = clock_of(pl.Series([1_700_000_000 * ticks]), where="here")
         assert clock is not None
         assert clock.ticks == ticks
+
+
+def test_a_header_of_words_over_words_is_known_by_the_asked_column_or_the_dates(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("customer,product\nc1,p1\nc1,p2\nc2,p1\n")
+    asked = {"user": "customer", "item": "product", "time": "none", "rating": None, "order": None}
+    assert files.open_table(log, asked).sample.columns == ["customer", "product"]
+    log.write_text("customer,product,when\nc1,p1,2024-01-02\nc1,p2,2024-01-03\n")
+    assert files.open_table(log).sample.columns == ["customer", "product", "when"]

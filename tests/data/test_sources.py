@@ -60,15 +60,17 @@ def test_movielens_csv(tmp_path):
     assert dataset.catalog.table["categories"].to_list() == [None]
 
 
-REVIEWS_2014 = [{"reviewerID": "A1", "asin": "B000000001", "overall": 5.0, "unixReviewTime": 1_400_000_000},
-                {"reviewerID": "A1", "asin": "0000000002", "overall": 2.0, "unixReviewTime": 1_300_000_000, "helpful": [0, 0]}]  # fmt: skip
+REVIEWS_2014 = [
+    {"reviewerID": "A1", "asin": "B000000001", "overall": 5.0, "unixReviewTime": 1_400_000_000},
+    {"reviewerID": "A1", "asin": "0000000002", "overall": 2.0, "unixReviewTime": 1_300_000_000, "helpful": [0, 0]},
+]
 
 
 def test_amazon_2014_with_python_literals(tmp_path):
     lines = "\n".join(json.dumps(review) for review in REVIEWS_2014).encode()
     (tmp_path / "reviews_Beauty_5.json.gz").write_bytes(gzip.compress(lines))
     meta = [
-        "{'asin': 'B000000001', 'title': \"Jane's soap\", 'price': 12.5, 'brand': '', 'categories': [['Beauty', 'Soap']]}",
+        "{'asin': 'B000000001', 'title': \"Jane's soap\", 'price': 12.5, 'categories': [['Beauty', 'Soap']]}",
         "{'asin': 'nobody', 'title': __import__('os').system('touch hacked')}",
     ]
     (tmp_path / "meta_Beauty.json.gz").write_bytes(gzip.compress("\n".join(meta).encode()))

@@ -78,6 +78,12 @@ def test_calibration_by_hand():
     assert calibration(lists, histories, cats) == pytest.approx([0, lopsided, 0, 0], abs=1e-12)
 
 
+def test_an_item_spreads_one_unit_over_its_categories():
+    found = calibration(ranking([2, 0]), Histories.from_lists([[0, 1]]), of_lists([["a"], ["b"], ["a", "b"]]))
+    three_to_one = [0.99 * 0.75 + 0.005, 0.99 * 0.25 + 0.005]
+    assert found == pytest.approx([sum(0.5 * math.log(0.5 / share) for share in three_to_one)])
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     rows=st.lists(st.lists(st.integers(-1, 3), min_size=3, max_size=3), min_size=1, max_size=5),

@@ -80,6 +80,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_who_reads_while_it_is_written_sees_the_old_file_whole(tmp_path):
+    path = tmp_path / "report.json"
+    write_atomically(path, "old")
+    with path.open() as reader:
+        write_atomically(path, "new")
+        assert reader.read() == "old"
+    assert path.read_text() == "new"
+
+
 def test_means_by_hand():
     found = means({"HR@1": np.array([0.0, 1.0]), "HR@5": np.array([1.0])})
     assert found["HR@1"] == Value(mean=0.5, error=0.5)

@@ -96,6 +96,14 @@ def test_few_values_and_many_give_the_same_answer(monkeypatch):
     assert quick != slow
 
 
+@pytest.mark.parametrize("values", [np.ones(10_000), 1 + np.linspace(0, 1e-6, 10_000)], ids=["few", "many"])
+def test_signs_are_fair(values):
+    sums = np.concatenate(list(module._flipped_sums(values, 2000, np.random.default_rng(0))))
+    assert len(sums) == 2000
+    assert abs(sums.mean()) < 4 * 100 / math.sqrt(2000)  # deviation of one sum: sqrt(10,000)
+    assert sums.std() == pytest.approx(100, rel=0.07)
+
+
 def test_the_same_seed_the_same_answer_and_chunks_do_not_change_its_kind():
     values = np.random.default_rng(6).normal(0.05, 1, 500)
     assert bootstrap(values, seed=4) == bootstrap(values, seed=4)

@@ -1,6 +1,20 @@
+"""GRU4Rec learns the ring; the larger variants build and take a step."""
+
+import pytest
+from recipes.variants import takes_a_step
+
 from segue.recipes import gru4rec
-from segue.testing import check_recipe
+from segue.testing import check_recipe, first_losses
 
 
 def test_contract() -> None:
     check_recipe(gru4rec.VARIANTS["small"])
+
+
+def test_first_losses() -> None:
+    assert first_losses(gru4rec.VARIANTS["small"]) == pytest.approx([0.0, 0.0, 0.0], rel=1e-3)
+
+
+@pytest.mark.parametrize("recipe", [gru4rec.RECIPE, *gru4rec.VARIANTS.values()], ids=lambda recipe: recipe.name)
+def test_every_variant_takes_a_step(recipe) -> None:
+    takes_a_step(recipe)

@@ -1,11 +1,20 @@
-"""SASRec learns the ring, and its variants build and take a step."""
+"""SASRec learns the ring; the larger variants build and take a step."""
 
 import pytest
+from recipes.variants import takes_a_step
 
-from segue.core.run import Run
 from segue.recipes import sasrec
-from segue.testing import check_recipe, first_losses, ring
+from segue.testing import check_recipe, first_losses
 
 
 def test_contract() -> None:
     check_recipe(sasrec.VARIANTS["small"])
+
+
+def test_first_losses() -> None:
+    assert first_losses(sasrec.VARIANTS["small"]) == pytest.approx([0.0, 0.0, 0.0], rel=1e-3)
+
+
+@pytest.mark.parametrize("recipe", [sasrec.RECIPE, *sasrec.VARIANTS.values()], ids=lambda recipe: recipe.name)
+def test_every_variant_takes_a_step(recipe) -> None:
+    takes_a_step(recipe)

@@ -57,7 +57,7 @@ def test_what_was_clicked_is_never_shown_and_the_rest_adds_up(world):
     clicked[:, :5] = True
     exposure = world.exposure(moments(world), clicked)
     assert (exposure[:, :5] == 0).all()
-    assert (exposure[:, 5:] > 0).all()
+    assert exposure[:, 5:].min() > 0.05 * 6 / 40  # the share that goes to all alike
     assert exposure.max() <= 0.9 + 1e-6
     assert exposure.sum(axis=1).max() < 6.01  # `shown`, less what the cap takes
     assert exposure.sum(axis=1).mean() > 5

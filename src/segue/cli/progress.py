@@ -46,7 +46,9 @@ class Bar:
     def advance(self, steps: int, note: str = "") -> None:
         """Move the bar."""
         if self.progress is not None and self.task is not None:
-            self.progress.update(self.task, advance=steps, **({"note": note} if note else {}))
+            self.progress.update(self.task, advance=steps)
+            if note:
+                self.progress.update(self.task, note=note)
 
     def end(self) -> None:
         """Take the bar away."""

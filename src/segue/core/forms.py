@@ -48,7 +48,7 @@ class Loss(NamedTuple):
     """A loss as a sum over its targets and their number, so that parts of a batch add up to the whole exactly."""
 
     total: Float[Tensor, ""]
-    count: Float[Tensor, ""]
+    count: Float[Tensor, ""]  # type: ignore[assignment]  # hides tuple.count, which nobody counts with
 
     @property
     def mean(self) -> Float[Tensor, ""]:

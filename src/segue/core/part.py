@@ -54,7 +54,7 @@ class Part(BaseModel):
         if not isinstance(value, Mapping) or "kind" not in value:
             return handler(value)
         fields = {name: field for name, field in value.items() if name != "kind"}
-        chosen = cls._named(value["kind"])
+        chosen = cls._named(str(value["kind"]))
         return handler(fields) if chosen is cls else chosen.model_validate(fields)
 
     @classmethod

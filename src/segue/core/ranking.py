@@ -29,7 +29,8 @@ class Rules:
         allowed[slice(None) if self.allow is None else self.allow] = True
         if self.deny is not None:
             allowed[self.deny] = False
-        return allowed[items]
+        chosen: np.ndarray = allowed[items]
+        return chosen
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,8 @@ class Histories:
     @property
     def lengths(self) -> Int[np.ndarray, " rows"]:
         """Events in each window."""
-        return self.ends - self.starts
+        lengths: np.ndarray = self.ends - self.starts
+        return lengths
 
     def take(self, rows: Int[np.ndarray, " some"] | slice) -> Histories:
         """The chosen rows."""

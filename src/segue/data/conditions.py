@@ -19,7 +19,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_CLAUSE = re.compile(r"\s*([\w.\-]+)\s*(>=|<=|==|!=|>|<)\s*('[^']*'|\"[^\"]*\"|[^\s'\"]+)\s*")
+_CLAUSE = re.compile(r"\s*([\w.\-]+)\s*(>=|<=|==|!=|>|<)\s*('[^']*'|\"[^\"]*\"|[^\s'\"<>=!]+)\s*")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 

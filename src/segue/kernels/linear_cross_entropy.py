@@ -41,11 +41,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
         learning = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         left, right = states.to(dtype), table.to(dtype)
+        wide = torch.float64 if dtype == torch.float64 else torch.float32
         tokens, items = len(left), len(right)
         block = min(max(16, BLOCK_BYTES.get(device, 4 << 20) // (items * right.element_size()) // 16 * 16), tokens)
         buffer = torch.empty(block, items, dtype=dtype, device=states.device)
         of_states = torch.empty_like(left) if learning else None
-        of_table = torch.zeros(table.shape, dtype=torch.float32, device=table.device) if learning else None
+        of_table = torch.zeros(table.shape, dtype=wide, device=table.device) if learning else None
         total = torch.zeros((), dtype=torch.float64 if device == "cpu" else torch.float32, device=states.device)
         for begin in range(0, tokens, max(block, 1)):
             some = left[begin : begin + block]
@@ -54,9 +55,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
             torch.mm(some, right.T, out=chances)
             if smoothing:
                 # mean over items of log p = mean logit - logsumexp, and logsumexp = logit of the target - log p of it
-                spread = chances.gather(1, wanted).float() - chances.mean(1, keepdim=True, dtype=torch.float32)
+                spread = chances.gather(1, wanted).to(wide) - chances.mean(1, keepdim=True, dtype=wide)
             torch.softmax(chances, 1, out=chances)
-            chance = chances.gather(1, wanted).float()
+            chance = chances.gather(1, wanted).to(wide)
             losses = -chance.clamp_min(1e-30).log()
             if smoothing:
                 losses = losses + smoothing * spread
@@ -66,7 +67,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                     chances.sub_(smoothing / items)
                 chances.scatter_add_(1, wanted, torch.full_like(chance, smoothing - 1.0).to(dtype))
                 torch.mm(chances, right, out=of_states[begin : begin + block])
-                if dtype == torch.float32:
+                if dtype == wide:
                     of_table.addmm_(chances.T, some)
                 else:
                     of_table += chances.T @ some

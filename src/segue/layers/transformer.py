@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from segue.core.batches import Rows, SequenceBatch
+from segue.core.errors import SettingsError
 from segue.core.shapes import Float
 from segue.layers.attention import SelfAttention
 from segue.layers.dropout import Dropout
@@ -39,6 +40,13 @@ class Transformer(nn.Module):
         gated: bool,
     ) -> None:
         super().__init__()
+        if width % heads:
+            raise SettingsError(f"backbone: width {width} cannot be shared evenly by {heads} heads; change one of them.")
+        if position == "rotary" and width // heads % 2:
+            raise SettingsError(
+                f"backbone: position 'rotary' turns pairs, and width {width} over {heads} heads leaves an odd size of "
+                f"{width // heads} a head; change one of them."
+            )
         bias = norm == "layer"
         rotary = Rotary(width // heads, length) if position == "rotary" else None
         self.places = nn.Embedding(length, width) if position == "learned" else None

@@ -77,7 +77,8 @@ class ItemScorerModel(nn.Module):
     @property
     def mask(self) -> int:
         """The row of the table that stands for an item to be guessed."""
-        assert self.part.question == "mask"
+        if self.part.question != "mask":
+            raise AttributeError("this model asks at the newest event and has no mask")
         return self.items
 
     def with_question(self, batch: SequenceBatch) -> SequenceBatch:

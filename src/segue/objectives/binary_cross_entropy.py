@@ -9,6 +9,7 @@ from pydantic import Field
 from torch.nn.functional import logsigmoid, softplus
 
 from segue.core.batches import SequenceBatch
+from segue.core.errors import SettingsError
 from segue.core.forms import Loss, Objective, ScoringModel
 from segue.data.negatives import Negatives, UniformNegatives
 
@@ -30,10 +31,10 @@ class BinaryCrossEntropy(Objective[ScoringModel]):
         """The sum over events of the loss of the true item and of all its drawn ones.
 
         Raises:
-            ValueError: the batch carries no targets.
+            SettingsError: the batch carries no targets.
         """
         if batch.targets is None:
-            raise ValueError("BinaryCrossEntropy needs a batch with targets; this one has none.")
+            raise SettingsError("objective: BinaryCrossEntropy needs a batch with targets; set batches=next_item.")
         vectors = model.item_vectors()
         drawn = self.negatives(batch, len(vectors), rng)
         positive, negative = drawn.compare(model.states(batch), vectors, batch.targets)

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 
 from segue.core.batches import SequenceBatch
+from segue.core.errors import SettingsError
 from segue.core.forms import Loss, Objective, ScoringModel
 from segue.kernels.linear_cross_entropy import linear_cross_entropy
 
@@ -23,9 +24,9 @@ class FullSoftmax(Objective[ScoringModel]):
         """The sum over all events that have a target, in nats.
 
         Raises:
-            ValueError: the batch carries no targets.
+            SettingsError: the batch carries no targets.
         """
         if batch.targets is None:
-            raise ValueError("FullSoftmax needs a batch with targets; this one has none.")
+            raise SettingsError("objective: FullSoftmax needs a batch with targets; set batches=next_item.")
         total = linear_cross_entropy(model.states(batch), model.item_vectors(), batch.targets, self.smoothing)
         return Loss(total, torch.tensor(float(len(batch.targets)), device=total.device))

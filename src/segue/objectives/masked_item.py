@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 
 from segue.core.batches import SequenceBatch
+from segue.core.errors import SettingsError
 from segue.core.forms import Loss, Objective, ScoringModel
 from segue.kernels.linear_cross_entropy import linear_cross_entropy
 
@@ -42,10 +43,10 @@ class MaskedItem(Objective[ScoringModel]):
         """The sum over hidden events, in nats.
 
         Raises:
-            TypeError: the model has no mask token.
+            SettingsError: the model has no mask token.
         """
-        if not isinstance(model, MaskingModel):
-            raise TypeError("MaskedItem needs a model that asks by mask: set model.question to 'mask'.")
+        if not isinstance(model, MaskingModel) or not hasattr(model, "mask"):  # a class may have one by settings only
+            raise SettingsError("objective: MaskedItem needs a model that asks by mask; set model.question=mask.")
         rows = batch.rows
         hidden = torch.rand(len(batch.items), generator=rng, device=rng.device) < self.share
         only_last = (torch.rand(len(rows), generator=rng, device=rng.device) < self.last_only)[rows.owners]

@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from segue.core.batches import SequenceBatch
+from segue.core.errors import SettingsError
 from segue.core.forms import Loss, Objective, ScoringModel
 from segue.data.negatives import Negatives, UniformNegatives
 
@@ -27,10 +28,10 @@ class SampledSoftmax(Objective[ScoringModel]):
         """The sum over all events that have a target, in nats.
 
         Raises:
-            ValueError: the batch carries no targets.
+            SettingsError: the batch carries no targets.
         """
         if batch.targets is None:
-            raise ValueError("SampledSoftmax needs a batch with targets; this one has none.")
+            raise SettingsError("objective: SampledSoftmax needs a batch with targets; set batches=next_item.")
         vectors = model.item_vectors()
         drawn = self.negatives(batch, len(vectors), rng)
         positive, negative = drawn.compare(model.states(batch), vectors, batch.targets)

@@ -14,6 +14,7 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from segue.core.claim import Claim
 from segue.core.errors import DataError
 from segue.core.ranking import Ranking, Rules
 from segue.core.recipe import Paper, Recipe, Recommender
@@ -111,3 +112,11 @@ RECIPE = Ease(
     ),
 )  # fmt: skip
 VARIANTS: dict[str, Ease] = {}
+CLAIMS = (
+    Claim(system="ease", row="ml-1m", data="ml-1m/sequences.parquet", seeds=1),
+    Claim(system="ease", row="beauty", data="amazon-beauty", seeds=1),
+    Claim(
+        system="ease", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True}, trained="beauty",
+        seeds=1,
+    ),
+)  # fmt: skip

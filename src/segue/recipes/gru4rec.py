@@ -35,4 +35,10 @@ RECIPE = ScoringRecipe(
     decoder=TopScores(),
     procedure=Supervised(loop=Loop(epochs=40, optimizer=AdamW(rate=2e-3, schedule="linear"), clip=1.0, patience=5)),
 )  # fmt: skip
-VARIANTS = {"small": RECIPE.changed({"name": "gru4rec_small", "backbone.width": 32, "procedure.loop.epochs": 10})}
+VARIANTS = {
+    "small": RECIPE.changed(
+        {"name": "gru4rec_small", "batches.history": 50, "batches.users": 32, "backbone.width": 32,
+         "backbone.dropout": 0.1, "procedure.loop.epochs": 10, "procedure.loop.optimizer.rate": 1e-2,
+         "procedure.loop.patience": 0}
+    )
+}  # fmt: skip

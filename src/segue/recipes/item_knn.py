@@ -15,6 +15,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from segue.core.claim import Claim
 from segue.core.ranking import Ranking, Rules
 from segue.core.recipe import Paper, Recipe, Recommender
 from segue.core.run import Run
@@ -110,3 +111,11 @@ RECIPE = ItemKnn(
     ),
 )  # fmt: skip
 VARIANTS = {"fading": RECIPE.changed({"name": "item_knn_fading", "fading": 0.8})}
+CLAIMS = (
+    Claim(system="item_knn", row="ml-1m", data="ml-1m/sequences.parquet", seeds=1),
+    Claim(system="item_knn", row="beauty", data="amazon-beauty", seeds=1),
+    Claim(
+        system="item_knn", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True}, trained="beauty",
+        seeds=1,
+    ),
+)  # fmt: skip

@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from segue.core.claim import Claim
 from segue.core.errors import DataError
 from segue.core.ranking import Ranking, Rules
 from segue.core.recipe import Paper, Recipe, Recommender
@@ -72,3 +73,11 @@ RECIPE = Popularity(
     paper=Paper(authors="Common practice", title="Most popular items first", year=1992),
 )
 VARIANTS = {"recent": RECIPE.changed({"name": "popularity_recent", "window": 30.0})}
+CLAIMS = (
+    Claim(system="popularity", row="ml-1m", data="ml-1m/sequences.parquet", seeds=1),
+    Claim(system="popularity", row="beauty", data="amazon-beauty", seeds=1),
+    Claim(
+        system="popularity", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True}, trained="beauty",
+        seeds=1,
+    ),
+)  # fmt: skip

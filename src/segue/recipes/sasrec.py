@@ -3,7 +3,8 @@
 Kang & McAuley 2018, "Self-Attentive Sequential Recommendation", ICDM, arXiv:1808.09781. `RECIPE` has the paper's
 settings for MovieLens-1M. The variants are the same trunk as later studies train it: `softmax` against the whole
 catalog, `sampled` against many drawn items (SASRec+, Petrov/Klenitskiy & Vasilev 2023, arXiv:2309.07602), `esasrec` with
-LiGR's gates (arXiv:2508.06450), and `tuned`, our own choice on validation cases.
+LiGR's gates (arXiv:2508.06450), `tuned`, our own choice on validation cases, and `world`, the same at the size of
+the simulated world.
 """
 
 from __future__ import annotations
@@ -65,6 +66,15 @@ VARIANTS = {
             ),
         }
     ),
+    "world": RECIPE.changed(
+        _SOFTMAX
+        | {
+            "name": "sasrec_world",
+            "batches": NextItem(history=50, users=64),
+            "backbone": CausalTransformer(width=64, depth=2, heads=2, inner=256, activation="gelu", position="rotary"),
+            "procedure": Supervised(loop=Loop(epochs=12, optimizer=AdamW(rate=4e-3, schedule="linear", warmup=0.08))),
+        }
+    ),
     "small": RECIPE.changed(
         _SOFTMAX
         | {
@@ -73,6 +83,15 @@ VARIANTS = {
             "procedure": Supervised(loop=Loop(epochs=20, optimizer=AdamW(rate=2e-3, schedule="linear", warmup=0.05))),
         }
     ),
+}
+_BEAUTY = {
+    "batches.history": 50,
+    "batches.users": 128,
+    "batches.wander": 0.0,
+    "backbone.width": 128,
+    "backbone.dropout": 0.5,
+    "procedure.loop.optimizer.rate": 2e-3,
+    "procedure.loop.epochs": 20,
 }
 CLAIMS = (
     Claim(
@@ -83,5 +102,23 @@ CLAIMS = (
         source="SASRec+ with 3,000 sampled negatives (Klenitskiy & Vasilev 2023): leave-one-out, length 200, seen "
         "filtered, target time unknown; as collected in our notes on peers",
         evidence="read",
+    ),
+    Claim(
+        system="sasrec_tuned",
+        row="beauty",
+        data="amazon-beauty",
+        settings=_BEAUTY,
+        published={"HR@10": 0.0928, "NDCG@10": 0.0531},
+        source="the eSASRec study's repository: HR@10 of eSASRec, NDCG@10 of SASRec with sampled softmax; leave-one-out, "
+        "length 50, seen filtered; as collected in our notes on peers",
+        evidence="read",
+    ),
+    Claim(
+        system="sasrec_tuned",
+        row="beauty-unfiltered",
+        data="amazon-beauty",
+        settings=_BEAUTY,
+        asked={"evaluation.seen": True},
+        trained="beauty",
     ),
 )

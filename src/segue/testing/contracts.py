@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def check_objective(objective: Objective[ScoringModel], model: ScoringModel, bat
     assert torch.isfinite(losses[0].total), f"the loss is {losses[0].total}"
     assert torch.equal(losses[0].total, losses[1].total), "the same generator state gave another loss"
     assert losses[0].count > 0, "the loss counts no target"
-    losses[0].mean.backward()
+    torch.autograd.backward(losses[0].mean)
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     assert gradients, "no parameter got a gradient"
     assert all(torch.isfinite(gradient).all() for gradient in gradients), "a gradient is not finite"
@@ -122,7 +123,7 @@ def first_losses(recipe: ScoringRecipe, steps: int = 3, seed: int = 0) -> list[f
 
         def end(self) -> None: ...
 
-        def log(self, step: int, values: dict[str, float]) -> None:
+        def log(self, step: int, values: Mapping[str, float]) -> None:
             self.losses.append(values["loss"])
 
     listening = Listening()

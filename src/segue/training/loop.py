@@ -111,11 +111,12 @@ class _Training:
         self.rng = torch.Generator(device=run.device)
         for module in model.modules():
             if hasattr(module, "rng"):  # what draws random numbers, such as dropout, draws them from us
-                module.rng = self.rng
+                vars(module)["rng"] = self.rng
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = loop.optimizer.build(model)
         step = _Step(model, objective)
-        self.step_module = DistributedDataParallel(step) if us.size > 1 else step
+        # Not every parameter is in every loss: HSTU's time bias is in none where the log has no times.
+        self.step_module = DistributedDataParallel(step, find_unused_parameters=True) if us.size > 1 else step
         self.counts = torch.from_numpy(counts.astype(np.float32)).to(run.device)
         self.state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": None, "since_best": 0, "seconds": 0.0}
         self.saved_at = time.monotonic()
@@ -139,7 +140,7 @@ class _Training:
         return self.batches.epoch(self.histories, self.run.numpy_generator("epoch", number))
 
     def stalled(self) -> bool:
-        return 0 < self.loop.patience <= self.state["since_best"]
+        return bool(0 < self.loop.patience <= self.state["since_best"])
 
     def one_epoch(self, windows: Histories, chunks: list[np.ndarray]) -> None:
         losses, counts = 0.0, 0.0
@@ -177,16 +178,17 @@ class _Training:
             group["lr"] = loop.optimizer.rate_at(state["step"], self.steps)
         self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(2, dtype=torch.float64, device=self.run.device)
-        pieces = [piece for piece in np.array_split(rows[self.us.rank :: self.us.size], loop.accumulation)]
+        mine = rows[self.us.rank :: self.us.size]
+        weight = 1.0 if len(mine) else 0.0  # who has no row lends a hand with one that counts for nothing
+        mine = mine if len(mine) else rows[:1]
+        pieces = np.array_split(mine, min(loop.accumulation, len(mine)))
         for number, piece in enumerate(pieces):
             final = number == len(pieces) - 1
-            if not len(piece) and not final:
-                continue
-            waits = nullcontext() if final or self.us.size == 1 else self.step_module.no_sync()
-            with waits:
+            alone = final or not isinstance(self.step_module, DistributedDataParallel)
+            with nullcontext() if alone else self.step_module.no_sync():
                 total, count = self.forward(windows, piece)
-                total.backward()
-            sums += torch.stack([total.detach().double(), count.double()])
+                torch.autograd.backward(total * weight)
+            sums += weight * torch.stack([total.detach().double(), count.double()])
         total_sum, count_sum = self.us.sum(sums).tolist()
         if not np.isfinite(total_sum):
             raise RunError(
@@ -248,8 +250,11 @@ class _Training:
         tensors, self.state = checkpoint.read(self.run.folder / LATEST)
         self.model.load_state_dict(_under(tensors, "model."))
         checkpoint.load_optimizer(self.optimizer, _under(tensors, "optimizer."))
-        if self.state["best"] is not None:
+        if self.state["best"] is not None and (self.run.folder / BEST).exists():
             self.best_weights = checkpoint.read(self.run.folder / BEST)[0]
+        elif self.state["best"] is not None:  # a full disk cost them; the newest stand in
+            log.warning("%s is missing; the newest weights stand in for the best ones", self.run.folder / BEST)
+            self.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         log.info("resumed at epoch %d, step %d", self.state["epoch"], self.state["step"])
 
     def take_best(self) -> None:

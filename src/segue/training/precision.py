@@ -12,7 +12,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 def has_bfloat16(device: torch.device) -> bool:
     """True where bfloat16 products are fast; on a CPU without the instructions they are fifty times slower."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         return any(bool(getattr(torch.cpu, name, lambda: False)()) for name in names)

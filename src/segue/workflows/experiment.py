@@ -25,8 +25,6 @@ class Questions(Part):
     """Lengths of the lists that are scored."""
     seen: bool = False
     """Whether items of the history may be recommended again."""
-    length: PositiveInt | None = None
-    """The newest events of a history that any system is shown; none means all, and each looks at what it can."""
     users: PositiveInt | None = None
     """Score at most so many test cases, drawn by the seed; none means all."""
 

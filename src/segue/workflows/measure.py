@@ -17,6 +17,7 @@ import torch
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.run import Run
 from segue.core.tables import Cases, Split
+from segue.evaluation.accuracy import HitRate, Ndcg
 from segue.evaluation.beyond_accuracy import PopularityDeciles, beyond_accuracy
 from segue.evaluation.categories import ItemCategories
 from segue.evaluation.evaluate import Answers, accuracy_metrics, evaluate
@@ -49,7 +50,6 @@ def protocol_of(experiment: Experiment, split: Split, *, target_time: bool | Non
         ties=str(origin.get("ties", "source order")),
         seen=asked.seen,
         target_time=experiment.recipe.knows_target_time if target_time is None else target_time,
-        length=asked.length,
         candidates="all items",
         duplicates=str(settings.get("duplicates", "keep")),
         core=int(settings.get("core") or 0),
@@ -63,8 +63,6 @@ def test_cases(experiment: Experiment, split: Split) -> Cases:
     if most is not None and most < len(cases):
         chosen = np.random.default_rng(0).choice(len(cases), most, replace=False)
         cases = cases.take(np.sort(chosen))
-    if experiment.evaluation.length is not None:
-        cases = Cases(cases.histories.latest(experiment.evaluation.length), cases.stops)
     return cases
 
 
@@ -88,7 +86,8 @@ def measure(
     watch.begin(f"asking {name}", len(cases))
     answered = evaluate(answer, cases, accuracy_metrics(ks), rules, watch.advance)
     watch.end()
-    ranking, targets = answered.ranking.top(10 if 10 in ks else max(ks)), Targets.of(cases)
+    k = 10 if 10 in ks else max(ks)
+    ranking, targets = answered.ranking.top(k), Targets.of(cases)
     counts, categories = split.item_counts(), ItemCategories.of(split.catalog)
     slices = popularity_slices(targets, counts) + length_slices(targets, cases.histories.lengths)
     deciles = PopularityDeciles.of(ranking, cases.histories, counts)
@@ -99,7 +98,7 @@ def measure(
         users=len(cases),
         metrics=means(answered.per_user),
         beyond=beyond_accuracy(ranking, cases.histories, counts, categories),
-        slices=by_slice(accuracy_metrics([ranking.items.shape[1]])[::3], ranking, slices),
+        slices=by_slice([HitRate(k=k), Ndcg(k=k)], ranking, slices),
         recommended_deciles=deciles.recommended.tolist(),
         chosen_deciles=deciles.chosen.tolist(),
         seed=experiment.seed,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.columns import ITEM, choose
+from segue.data.sources.columns import ITEM, Columns, choose
 from segue.data.sources.delimited import SEPARATORS, Delimited, first_lines, split_line
 from segue.data.sources.json_lines import JsonLines
 from segue.data.sources.mapping import Table, log_of
 from segue.data.sources.parquet import Parquet
 from segue.data.sources.raw_log import RawLog
+from segue.data.sources.times import clock_of
 from segue.data.sources.values import looks_like
 
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data", ".tab")
@@ -25,7 +27,7 @@ _BESIDE = ("items", "item", "movies", "products", "catalog", "catalogue")
 def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
     """The log in one file, or in the only readable file of a folder; `items.*` beside it gives the catalogue."""
     file = the_file(path)
-    table = open_table(file)
+    table = open_table(file, asked)
     named = not isinstance(table, Delimited) or table.header
     columns = choose(table.sample, asked, where=str(file), named=named)
     beside = _beside(file)
@@ -35,12 +37,15 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         source="files",
         why=why,
         items=(lambda wanted: read_items(beside, columns.item, wanted)) if beside else None,
-        notes=[f"user is column '{columns.user}', item '{columns.item}', time {_quoted(columns.time)}"],
+        notes=[
+            f"user is column '{columns.user}', item '{columns.item}', time {_quoted(columns.time)}",
+            *_overlooked(table, columns, asked),
+        ],
     )
 
 
-def open_table(file: Path) -> Table:
-    """The table in a file, by its extension and, for text, by its first lines.
+def open_table(file: Path, asked: Mapping[str, str | None] | None = None) -> Table:
+    """The table in a file, by its extension and, for text, by its first lines and the columns that were asked for.
 
     Raises:
         DataError: the extension says nothing or the file is empty.
@@ -51,19 +56,22 @@ def open_table(file: Path) -> Table:
     if suffix in JSON:
         return JsonLines([file])
     if suffix in TEXT:
-        return open_delimited(file)
+        return open_delimited(file, asked)
     raise DataError(
         f"{file}: the extension '{suffix or 'none'}' is not known. Segue reads {', '.join((*TEXT, *JSON, *PARQUET))} "
         "(text also with .gz); rename the file or convert it."
     )
 
 
-def open_delimited(file: Path) -> Delimited:
+def open_delimited(file: Path, asked: Mapping[str, str | None] | None = None) -> Delimited:
     """A text table whose separator and header are guessed from its first lines."""
     lines = [line for line in first_lines(file, 50) if line.strip()]
     separator = _separator(lines, file)
     first = split_line(lines[0], separator)
-    header = _is_header(first, [split_line(line, separator) for line in lines[1:]])
+    wanted = {name for name in (asked or {}).values() if name is not None}
+    header = not wanted.isdisjoint(name.strip() for name in first) or _is_header(
+        first, [split_line(line, separator) for line in lines[1:]]
+    )
     names = [name.strip() for name in first] if header else [f"column_{i}" for i in range(1, len(first) + 1)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -117,6 +125,15 @@ def the_file(path: Path) -> Path:
     return readable[0]
 
 
+def _overlooked(table: Table, columns: Columns, asked: Mapping[str, str | None]) -> list[str]:
+    """Dates under a name that says nothing are not taken for the time of the event, but neither passed over."""
+    if columns.time or asked.get("time"):
+        return []
+    texts = [name for name in table.sample.columns if looks_like(table.sample[name]) in ("text", "time")]
+    dates = [name for name in texts if clock_of(table.sample[name], where=str(table.files[0])) is not None]
+    return [f"column '{name}' has dates; pass time='{name}' if it says when the event was" for name in dates]
+
+
 def _beside(file: Path) -> Path | None:
     for word in _BESIDE:
         for suffix in (*PARQUET, ".csv", ".tsv", ".jsonl", ".csv.gz", ".jsonl.gz"):
@@ -144,7 +161,7 @@ def _separator(lines: Sequence[str], file: Path) -> str:
 
 
 def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Words above numbers, or a well-known name."""
+    """Words above numbers or dates, or a well-known name."""
     if any(field.strip() == "" for field in first):
         return False
     known = {"user_id", "user", "userid", "item_id", "item", "itemid", "timestamp", "rating", "movieid", "asin"}
@@ -152,10 +169,15 @@ def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
         return True
     for i, field in enumerate(first):
         below = [row[i] for row in rest if i < len(row)]
-        numeric = below and looks_like(pl.Series(below)) in ("integer", "number")
-        if numeric and looks_like(pl.Series([field])) == "text":
-            return True
+        if below and looks_like(pl.Series([field])) == "text" and not _is_date(field):
+            if looks_like(pl.Series(below)) in ("integer", "number") or all(map(_is_date, below)):
+                return True
     return False
+
+
+def _is_date(field: str) -> bool:
+    """Whether the field begins like an ISO date."""
+    return re.match(r"\s*\d{4}-\d{2}-\d{2}", field) is not None
 
 
 def _quoted(name: str | None) -> str:

@@ -32,6 +32,7 @@ def hstu_attention(
     Source: HSTU, arXiv:2402.17152; bucket and constant as in the released code.
     """
     implementation = cpu if dispatch.choose(q.device) == "cpu" else reference
-    return implementation.attention(
+    mixed: Tensor = implementation.attention(
         q, k, v, rows, position_bias, time_bias, query_times, key_times, constant, candidates
     )
+    return mixed

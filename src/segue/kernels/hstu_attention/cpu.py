@@ -95,8 +95,9 @@ class _HstuAttention(torch.autograd.Function):
         ctx.biases = position_bias, time_bias
         of_mixed = upstream[0].contiguous().view(v.shape)
         of_q, of_k, of_v = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
-        of_position = torch.zeros_like(position_bias)
-        of_time = None if time_bias is None else torch.zeros_like(time_bias)
+        wide = torch.float64 if q.dtype == torch.float64 else torch.float32
+        of_position = torch.zeros_like(position_bias, dtype=wide)
+        of_time = None if time_bias is None else torch.zeros_like(time_bias, dtype=wide)
         for chunk in _chunks(ctx, (q, k, v)):
             logits, of_out = chunk.logits(), chunk.cut(of_mixed)
             gates = torch.sigmoid(logits)
@@ -106,8 +107,10 @@ class _HstuAttention(torch.autograd.Function):
             of_logits = torch.bmm(of_out, chunk.v.transpose(1, 2)).mul_(slopes)
             chunk.put(of_q, torch.bmm(of_logits, chunk.k))
             chunk.put(of_k, torch.bmm(of_logits.transpose(1, 2), chunk.q))
-            of_position.index_add_(0, chunk.distances.flatten(), of_logits.sum(0, dtype=torch.float32).flatten())
+            of_position.index_add_(0, chunk.distances.flatten(), of_logits.sum(0, dtype=wide).flatten())
             if of_time is not None and chunk.buckets is not None:
-                of_bias = of_logits.view(chunk.count, chunk.heads, chunk.length, chunk.length).sum(1, dtype=torch.float32)
+                of_bias = of_logits.view(chunk.count, chunk.heads, chunk.length, chunk.length).sum(1, dtype=wide)
                 of_time += torch.bincount(chunk.buckets.flatten(), of_bias.flatten(), minlength=len(of_time))
+        of_position = of_position.to(position_bias.dtype)
+        of_time = None if of_time is None or time_bias is None else of_time.to(time_bias.dtype)
         return of_q, of_k, of_v, of_position, of_time, None, None, None, None, None

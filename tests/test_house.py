@@ -1,0 +1,66 @@
+"""The house rules that a machine can check."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = sorted((ROOT / "src" / "segue").rglob("*.py"))
+LIBRARY = [str(path.relative_to(ROOT / "src")).removesuffix(".py").replace("/", ".") for path in SOURCE]
+
+
+def test_imports_go_downwards_only() -> None:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout
+
+
+def test_no_file_outgrows_its_idea() -> None:
+    assert {path.name: lines for path in SOURCE if (lines := len(path.read_text().splitlines())) > 400} == {}
+
+
+def test_a_file_says_in_its_first_line_what_it_is() -> None:
+    silent = [str(path) for path in SOURCE if (text := path.read_text()).strip() and not text.startswith('"""')]
+    assert silent == []
+
+
+def test_nothing_is_left_for_an_unnamed_day() -> None:
+    left = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    assert [str(path) for path in SOURCE if left.search(path.read_text())] == []
+
+
+def test_nobody_prints_but_the_command_line() -> None:
+    printing = re.compile(r"^\s*print\(", re.MULTILINE)
+    assert [str(path) for path in SOURCE if "cli" not in path.parts and printing.search(path.read_text())] == []
+
+
+@pytest.mark.slow
+def test_every_module_imports_without_the_optional_packages() -> None:
+    modules = [name.removesuffix(".__init__") for name in LIBRARY]
+    script = (
+        "import importlib, sys\n"
+        "for name in ('tensorboard', 'mlflow', 'jaxtyping', 'beartype', 'torch.utils.tensorboard'):\n"
+        "    sys.modules[name] = None\n"
+        "import importlib.util as util\n"
+        "whole = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'jaxtyping' else whole(name, *rest)\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+        "from segue.core.shapes import Float\n"
+        "assert Float[int, 'rows'] is int\n"
+        "import segue\n"
+        "assert all(getattr(segue, name) is not None for name in segue.__all__)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+
+
+def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
+    import segue
+
+    assert "fit" in dir(segue)
+    with pytest.raises(AttributeError, match="no attribute 'fitt'"):
+        _ = segue.fitt

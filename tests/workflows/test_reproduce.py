@@ -1,0 +1,52 @@
+"""Planned rows: each can be read by its system, and a row is measured once."""
+
+from pathlib import Path
+
+import pytest
+from cli.shell import write_log
+
+from segue.core.claim import Claim
+from segue.core.errors import DataError, SettingsError
+from segue.workflows import ledger, reproduce
+from segue.workflows.experiment import new
+
+FITTED = Claim(system="popularity", row="walks", data="walks.csv", seeds=2, published={"NDCG@10": 0.5})
+ASKED = Claim(
+    system="popularity", row="walks-unfiltered", data="walks.csv", seeds=2, trained="walks",
+    asked={"evaluation.seen": True},
+)  # fmt: skip
+
+
+def test_every_planned_row_fits_its_system_and_says_where_its_number_is_from() -> None:
+    for claim in reproduce.claims():
+        experiment = new(claim.system, claim.data, claim.settings, 0)
+        assert experiment.recipe.name == claim.system
+        experiment.with_settings(claim.asked)
+        assert all(name.startswith("evaluation.") for name in claim.asked)
+        assert not claim.published or (claim.source and claim.evidence)
+
+
+def test_rows_are_measured_written_and_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reproduce, "claims", lambda: [FITTED, ASKED])
+    write_log(tmp_path / "walks.csv", users=20)
+    places = {"ledger": tmp_path / "ledger", "data": tmp_path, "folder": tmp_path / "runs"}
+    fitted, asked = reproduce.reproduce("popularity", **places)
+    assert [seed.seed for seed in fitted.seeds] == [0, 1]
+    assert fitted.published == {"NDCG@10": 0.5}
+    assert (fitted.protocol.seen, asked.protocol.seen) == (False, True)
+    assert len(list((tmp_path / "ledger").glob("*.json"))) == 2
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a finished run was fitted again")
+
+    monkeypatch.setattr(reproduce, "fit", never)
+    assert reproduce.reproduce("popularity", row="walks", **places) == [fitted]
+    assert {row.row for row in ledger.read_all(tmp_path / "ledger")} == {"walks", "walks-unfiltered"}
+
+
+def test_missing_data_and_unplanned_rows_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reproduce, "claims", lambda: [FITTED])
+    with pytest.raises(DataError, match=r"walks\.csv is not there"):
+        reproduce.reproduce("popularity", data=tmp_path)
+    with pytest.raises(SettingsError, match="Planned: popularity --row walks"):
+        reproduce.reproduce("popularity", row="other")
