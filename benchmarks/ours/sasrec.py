@@ -182,8 +182,8 @@ def gflop_per_epoch(lengths: np.ndarray, items: int, width: int = 64, inner: int
     `lengths` are input tokens a row. Attention counts the pairs that a causal mask lets through, not the square.
     """
     tokens, pairs = float(lengths.sum()), float((lengths * (lengths + 1) / 2).sum())
-    linear = 2 * tokens * (4 * width * width + 2 * width * inner)           # q, k, v and out; both of feed-forward
-    attention = 2 * 2 * pairs * width                                       # q k' and weights v
+    linear = 2 * tokens * (4 * width * width + 2 * width * inner)  # q, k, v and out; both of feed-forward
+    attention = 2 * 2 * pairs * width  # q k' and weights v
     softmax = 2 * tokens * width * items
     return 3 * (blocks * (linear + attention) + softmax) / 1e9
 

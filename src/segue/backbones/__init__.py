@@ -1,0 +1,1 @@
+"""Trunks: embedded tokens in, hidden vectors out."""

@@ -33,6 +33,4 @@ class Bidirectional(Backbone):
     def build(self, length: int) -> nn.Module:
         """The trunk for histories of at most `length` tokens and one more, the question."""
         settings = {name: getattr(self, name) for name in type(self).model_fields}
-        return Transformer(
-            causal=False, length=length + 1, norm="layer", position="learned", gated=False, **settings
-        )
+        return Transformer(causal=False, length=length + 1, norm="layer", position="learned", gated=False, **settings)

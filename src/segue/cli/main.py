@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -23,9 +24,17 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (runs.fit, runs.evaluate, recommend.recommend, runs.compare, runs.reproduce):
-    app.command()(command)
-for command in (systems.systems, systems.show, systems.doctor):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    runs.fit,
+    runs.evaluate,
+    recommend.recommend,
+    runs.compare,
+    runs.reproduce,
+    systems.systems,
+    systems.show,
+    systems.doctor,
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(data.app, name="data", help="Get, prepare, inspect and audit logs.")
 
@@ -39,7 +48,9 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
 ) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
 

@@ -34,7 +34,9 @@ def recommend(
     def ids(text: str | None) -> list[str] | None:
         return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
-    answers = answer(run, user=user, history=ids(history), k=k, seen=seen, allow=ids(allow), deny=ids(deny), device=place)
+    answers = answer(
+        run, user=user, history=ids(history), k=k, seen=seen, allow=ids(allow), deny=ids(deny), device=place
+    )
     if as_json:
         print_json(answers)
         return

@@ -24,7 +24,7 @@ def fit(
                           "or 'world' for the simulated one (the default)."),
     ] = None,
     changes: Set = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, batches and negatives; 0 unless the file says.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, batches, negatives; 0 unless given.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; runs/RECIPE unless given.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on where a stopped run was.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a run that is there.")] = False,
@@ -105,10 +105,10 @@ def compare(
 
 def reproduce(
     recipe: Annotated[str, typer.Argument(help="A system that docs/ledger.md plans a row for.", show_default=False)],
-    row: Annotated[str | None, typer.Option(help="Only this row, such as ml-1m; all rows of the system unless given.")] = None,
+    row: Annotated[str | None, typer.Option(help="Only this row, such as ml-1m.")] = None,
     ledger: Annotated[Path, typer.Option(help="Where the ledger is.")] = Path("ledger"),
-    data: Annotated[Path, typer.Option(help="Where the data sets are.", envvar="SEGUE_SHARED")] = Path("../shared/data"),
-    runs: Annotated[Path, typer.Option(help="Where run folders go; they are resumed when they exist.")] = Path("runs/reproduce"),
+    data: Annotated[Path, typer.Option(help="Where data sets are.", envvar="SEGUE_SHARED")] = Path("../shared/data"),
+    runs: Annotated[Path, typer.Option(help="Where runs go; those there are resumed.")] = Path("runs/reproduce"),
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds; what the row plans unless given.")] = None,
     device: Device = "auto",
     as_json: Json = False,

@@ -127,5 +127,3 @@ class Decoder(Part, Generic[Form]):
     def __call__(self, model: Form, histories: Histories, k: int, rules: Rules) -> Ranking:
         """The k best allowed items of each history, best first."""
         raise NotImplementedError
-
-

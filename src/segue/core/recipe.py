@@ -44,7 +44,7 @@ class Recommender(ABC):
     catalog: Catalog
 
     @abstractmethod
-    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:  # noqa: B008 - Rules is frozen
+    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:
         """The k best allowed items after each history, best first."""
 
     @abstractmethod
@@ -137,7 +137,7 @@ class FittedModel(Recommender):
         self.recipe, self.catalog, self.model, self.counts = recipe, catalog, model, counts
         self.decoder = recipe.decoder
 
-    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:  # noqa: B008 - Rules is frozen
+    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:
         """The k best allowed items after each history, best first."""
         ranking = self.decoder(self.model, histories, k, rules)
         strangers = np.flatnonzero(histories.lengths == 0)

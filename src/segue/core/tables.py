@@ -126,9 +126,7 @@ class Histories:
     def take(self, rows: Int[np.ndarray, " some"] | slice) -> Histories:
         """The chosen rows."""
         asked_at = None if self.asked_at is None else self.asked_at[rows]
-        return replace(
-            self, starts=self.starts[rows], ends=self.ends[rows], users=self.users[rows], asked_at=asked_at
-        )
+        return replace(self, starts=self.starts[rows], ends=self.ends[rows], users=self.users[rows], asked_at=asked_at)
 
     def latest(self, length: int) -> Histories:
         """The same rows, each cut to its newest `length` events."""
@@ -209,7 +207,9 @@ class Split:
 
 
 def _rows(known: pl.Series, ids: Sequence[str] | pl.Series, *, what: str) -> Int[np.ndarray, " ids"]:
-    wanted = pl.Series("id", ids, dtype=pl.String) if not isinstance(ids, pl.Series) else ids.cast(pl.String).alias("id")
+    wanted = (
+        pl.Series("id", ids, dtype=pl.String) if not isinstance(ids, pl.Series) else ids.cast(pl.String).alias("id")
+    )
     table = pl.DataFrame({"id": known.cast(pl.String), "row": np.arange(len(known))})
     found = pl.DataFrame({"id": wanted}).join(table, on="id", how="left", maintain_order="left")["row"]
     if found.null_count():

@@ -25,7 +25,7 @@ class NextItem(Batches):
     wander: float = Field(default=0.0, ge=0, le=1)
     """Share of longer histories whose one window lies at a random place instead, drawn anew each epoch."""
     target_time: bool = False
-    """Tell the model when the next event happens. It goes into the fingerprint: such numbers stand in a column apart."""
+    """Tell the model when the next event happens; the fingerprint says so, and such numbers stand apart."""
 
     def epoch(self, histories: Histories, rng: np.random.Generator) -> tuple[Histories, list[np.ndarray]]:
         """The windows of one pass over the data, and the rows of each batch."""

@@ -1,0 +1,1 @@
+"""From a model and histories to a ranking."""

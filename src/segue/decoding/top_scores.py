@@ -60,9 +60,7 @@ class _DotProduct(Scorer):
         torch.mm(self.users[rows], self.table[1].T, out=out)
 
 
-def rank(
-    histories: Histories, k: int, rules: Rules, *, items: int, scorer: Scorer, device: torch.device
-) -> Ranking:
+def rank(histories: Histories, k: int, rules: Rules, *, items: int, scorer: Scorer, device: torch.device) -> Ranking:
     """The k best allowed items of each history under any way of scoring, a block of users at a time."""
     chosen, place = _chosen(rules, items)
     width = items if chosen is None else len(chosen)

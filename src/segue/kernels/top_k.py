@@ -21,9 +21,7 @@ def padded_scores(rows: int, items: int, device: torch.device) -> Float[Tensor, 
     return torch.full((rows, -(-items // CHUNK) * CHUNK), -torch.inf, device=device)
 
 
-def top_k(
-    scores: Float[Tensor, "rows padded"], k: int
-) -> tuple[Float[Tensor, "rows k"], Int[Tensor, "rows k"]]:
+def top_k(scores: Float[Tensor, "rows padded"], k: int) -> tuple[Float[Tensor, "rows k"], Int[Tensor, "rows k"]]:
     """The k largest scores of each row, best first, and their columns; the row length is a multiple of `CHUNK`.
 
     Raises:
@@ -37,14 +35,14 @@ def top_k(
     chosen = _largest(best, min(k, best.shape[1])).sort(1).values
     scores = chunks.gather(1, chosen[:, :, None].expand(-1, -1, CHUNK)).flatten(1)
     columns = (chosen[:, :, None] * CHUNK + torch.arange(CHUNK, device=scores.device)).flatten(1)
-    places = _largest(scores, min(k, scores.shape[1]))                            # ascending chunks keep index order
+    places = _largest(scores, min(k, scores.shape[1]))  # ascending chunks keep index order
     return scores.gather(1, places), columns.gather(1, places)
 
 
 def _largest(values: Tensor, k: int) -> Tensor:
     """Columns of the k largest values of each row, best first, ties to the lower column."""
-    bits = (values.float() + 0.0).view(torch.int32).long()                        # + 0.0 makes one zero of the two
-    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)                      # as integers they compare as floats do
+    bits = (values.float() + 0.0).view(torch.int32).long()  # + 0.0 makes one zero of the two
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)  # as integers they compare as floats do
     last = values.shape[1] - 1
     keys = (ordered << 32) | (last - torch.arange(values.shape[1], device=values.device))
     return last - (keys.topk(k, dim=1).values & 0xFFFFFFFF)

@@ -1,0 +1,1 @@
+"""Bricks that trunks are built of; they take plain arguments."""

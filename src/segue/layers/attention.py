@@ -14,7 +14,9 @@ from segue.layers.rotary import Rotary
 class SelfAttention(nn.Module):
     """Multi-head softmax attention within each row; `rotary` turns queries and keys by their places first."""
 
-    def __init__(self, width: int, heads: int, *, causal: bool, rotary: Rotary | None = None, bias: bool = True) -> None:
+    def __init__(
+        self, width: int, heads: int, *, causal: bool, rotary: Rotary | None = None, bias: bool = True
+    ) -> None:
         super().__init__()
         self.heads, self.causal = heads, causal
         self.qkv = nn.Linear(width, 3 * width, bias=bias)

@@ -14,6 +14,9 @@ class Rotary(nn.Module):
     Source: RoFormer, arXiv:2104.09864, equation 34; frequencies base^(-2i/size).
     """
 
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, size: int, length: int, base: float = 10_000.0) -> None:
         super().__init__()
         angles = torch.arange(length)[:, None] * base ** (-torch.arange(0, size, 2) / size)

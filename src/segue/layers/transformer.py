@@ -41,7 +41,9 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         if width % heads:
-            raise SettingsError(f"backbone: width {width} cannot be shared evenly by {heads} heads; change one of them.")
+            raise SettingsError(
+                f"backbone: width {width} cannot be shared evenly by {heads} heads; change one of them."
+            )
         if position == "rotary" and width // heads % 2:
             raise SettingsError(
                 f"backbone: position 'rotary' turns pairs, and width {width} over {heads} heads leaves an odd size of "

@@ -1,0 +1,1 @@
+"""Trunks with their ends, each answering in one form."""

@@ -92,7 +92,7 @@ class ItemScorerModel(nn.Module):
         if self.part.normalized:
             hidden = normalize(hidden, dim=-1)
         elif self.head is not None:
-            hidden = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1)         # meets the items' bias
+            hidden = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1)  # meets the items' bias
         return hidden / self.part.temperature if self.part.temperature != 1.0 else hidden
 
 
@@ -106,5 +106,3 @@ class _Head(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         normed: Tensor = self.norm(gelu(self.dense(hidden)))
         return normed
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from pydantic import PositiveInt
+from torch import nn
 
 from segue.core.forms import Batches, Decoder, Objective, Procedure, ScoringModel
 from segue.core.ranking import Rules
@@ -36,6 +37,7 @@ class Supervised(Procedure[ScoringModel]):
         run: Run,
     ) -> None:
         """Train the model in place."""
+        assert isinstance(model, nn.Module)
         cases = split.validation
         if len(cases) > self.users:
             chosen = run.numpy_generator("validation").choice(len(cases), self.users, replace=False)

@@ -1,0 +1,1 @@
+"""Published systems, a file each. There is no list: the folder is the list."""

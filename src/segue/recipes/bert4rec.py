@@ -1,9 +1,9 @@
 """BERT4Rec: hide some events of a history and guess them from both sides.
 
-Sun et al. 2019, "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from Transformer", CIKM,
-arXiv:1904.06690. Settings are the paper's for MovieLens-1M. Differs from the released code: masks are drawn afresh each
-time instead of ten times in all; Adam's rate does not decay over 400,000 steps but over the epochs asked for; and the
-result is measured over the whole catalog, where the paper ranks against 100 sampled items.
+Sun et al. 2019, "BERT4Rec: Sequential Recommendation with Bidirectional Encoder Representations from Transformer",
+CIKM, arXiv:1904.06690. Settings are the paper's for MovieLens-1M. Differs from the released code: masks are drawn
+afresh each time instead of ten times in all; Adam's rate does not decay over 400,000 steps but over the epochs asked
+for; and the result is measured over the whole catalog, where the paper ranks against 100 sampled items.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """EASE: a linear model from the items of a history to all items, with a closed-form solution.
 
-Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW, arXiv:1905.03375. The order of a history does not
-matter to it. Needs the inverse of an items x items matrix, so it is for catalogs of some ten thousand items.
+Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW, arXiv:1905.03375. The order of a history does
+not matter to it. Needs the inverse of an items x items matrix, so it is for catalogs of some ten thousand items.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class LinearRecommender(Recommender):
     def __init__(self, recipe: Recipe, catalog: Catalog, mixing: Tensor) -> None:
         self.recipe, self.catalog, self.mixing = recipe, catalog, mixing
 
-    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:  # noqa: B008 - Rules is frozen
+    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:
         """The k best allowed items after each history, best first."""
         scorer = _Mix(self.mixing, histories)
         return rank(histories, k, rules, items=len(self.mixing), scorer=scorer, device=torch.device("cpu"))
@@ -97,7 +97,7 @@ class _Mix(Scorer):
         some = self.histories.take(rows)
         items, bounds = some.packed()
         users = np.repeat(np.arange(len(some)), np.diff(bounds))
-        pairs = np.unique(users * len(self.mixing) + items)                        # each item once, however often
+        pairs = np.unique(users * len(self.mixing) + items)  # each item once, however often
         users, items = np.divmod(pairs, len(self.mixing))
         offsets = torch.from_numpy(np.searchsorted(users, np.arange(len(some))))
         scores = embedding_bag(torch.from_numpy(items), self.mixing, offsets, mode="sum")
@@ -116,7 +116,7 @@ CLAIMS = (
     Claim(system="ease", row="ml-1m", data="ml-1m/sequences.parquet", seeds=1),
     Claim(system="ease", row="beauty", data="amazon-beauty", seeds=1),
     Claim(
-        system="ease", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True}, trained="beauty",
-        seeds=1,
+        system="ease", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True},
+        trained="beauty", seeds=1,
     ),
 )  # fmt: skip

@@ -2,8 +2,8 @@
 
 Zhai et al. 2024, "Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for Generative
 Recommendations", ICML, arXiv:2402.17152. Settings are those of the released research code for MovieLens-1M.
-Differs from it: negatives are drawn once a batch, not once a position, which saves the gather of 128 vectors a position;
-and validation cases choose the epoch, where theirs looks at the test item.
+Differs from it: negatives are drawn once a batch, not once a position, which saves the gather of 128 vectors for
+each; and validation cases choose the epoch, where theirs looks at the test item.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ RECIPE = ScoringRecipe(
     name="hstu",
     paper=Paper(
         authors="Zhai, Liao, Liu, Wang, Li, Cao, Gao, Gong, Gu, He, Lu, Shi",
-        title="Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for Generative Recommendations",
+        title="Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for Generative "
+        "Recommendations",
         year=2024, venue="ICML", arxiv="2402.17152",
     ),
     batches=NextItem(history=200, users=128),
@@ -61,8 +62,8 @@ CLAIMS = (
         row="ml-1m",
         data="ml-1m/sequences.parquet",
         published={"HR@10": 0.3097, "NDCG@10": 0.1720},
-        source="HSTU in the released code's README: leave-one-out, length 200, seen filtered, but target time KNOWN and "
-        "3,706 items, and the epoch chosen on the test item; so not the same question as ours",
+        source="HSTU in the released code's README: leave-one-out, length 200, seen filtered, but with the target's "
+        "time known, 3,706 items and the epoch chosen on the test item: not the same question as ours",
         evidence="read",
         seeds=1,
     ),

@@ -1,8 +1,8 @@
 """Item-kNN: what users of the same items also had.
 
-Sarwar et al. 2001, "Item-based Collaborative Filtering Recommendation Algorithms", WWW, with the cosine of item columns,
-shrunk for items with few users in common, and the k nearest neighbours of each item. An event may count less the
-older it is, so that a session recommends from its newest items (Ludewig & Jannach 2018).
+Sarwar et al. 2001, "Item-based Collaborative Filtering Recommendation Algorithms", WWW, with the cosine of item
+columns, shrunk for items with few users in common, and the k nearest neighbours of each item. An event may count less
+the older it is, so that a session recommends from its newest items (Ludewig & Jannach 2018).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Neighbours(Recommender):
         self.recipe, self.catalog, self.nearest, self.similarity = recipe, catalog, nearest, similarity
         self.fading = recipe.fading
 
-    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:  # noqa: B008 - Rules is frozen
+    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:
         scorer = _Sum(self, histories)
         return rank(histories, k, rules, items=len(self.catalog), scorer=scorer, device=torch.device("cpu"))
 
@@ -115,7 +115,7 @@ CLAIMS = (
     Claim(system="item_knn", row="ml-1m", data="ml-1m/sequences.parquet", seeds=1),
     Claim(system="item_knn", row="beauty", data="amazon-beauty", seeds=1),
     Claim(
-        system="item_knn", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True}, trained="beauty",
-        seeds=1,
+        system="item_knn", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True},
+        trained="beauty", seeds=1,
     ),
 )  # fmt: skip

@@ -53,8 +53,10 @@ class _Popular(Recommender):
     def __init__(self, recipe: Popularity, catalog: Catalog, counts: Tensor) -> None:
         self.recipe, self.catalog, self.counts = recipe, catalog, counts
 
-    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:  # noqa: B008 - Rules is frozen
-        return rank(histories, k, rules, items=len(self.counts), scorer=_Counts(self.counts), device=torch.device("cpu"))
+    def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:
+        return rank(
+            histories, k, rules, items=len(self.counts), scorer=_Counts(self.counts), device=torch.device("cpu")
+        )
 
     def weights(self) -> Mapping[str, Tensor]:
         return {"counts": self.counts}
@@ -77,7 +79,7 @@ CLAIMS = (
     Claim(system="popularity", row="ml-1m", data="ml-1m/sequences.parquet", seeds=1),
     Claim(system="popularity", row="beauty", data="amazon-beauty", seeds=1),
     Claim(
-        system="popularity", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True}, trained="beauty",
-        seeds=1,
+        system="popularity", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True},
+        trained="beauty", seeds=1,
     ),
 )  # fmt: skip

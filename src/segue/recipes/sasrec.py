@@ -2,7 +2,7 @@
 
 Kang & McAuley 2018, "Self-Attentive Sequential Recommendation", ICDM, arXiv:1808.09781. `RECIPE` has the paper's
 settings for MovieLens-1M. The variants are the same trunk as later studies train it: `softmax` against the whole
-catalog, `sampled` against many drawn items (SASRec+, Petrov/Klenitskiy & Vasilev 2023, arXiv:2309.07602), `esasrec` with
+catalog, `sampled` against many drawn items (SASRec+, Klenitskiy & Vasilev 2023, arXiv:2309.07602), `esasrec` with
 LiGR's gates (arXiv:2508.06450), `tuned`, our own choice on validation cases, and `world`, the same at the size of
 the simulated world.
 """
@@ -109,8 +109,8 @@ CLAIMS = (
         data="amazon-beauty",
         settings=_BEAUTY,
         published={"HR@10": 0.0928, "NDCG@10": 0.0531},
-        source="the eSASRec study's repository: HR@10 of eSASRec, NDCG@10 of SASRec with sampled softmax; leave-one-out, "
-        "length 50, seen filtered; as collected in our notes on peers",
+        source="the eSASRec study's repository: HR@10 of eSASRec, NDCG@10 of SASRec with sampled softmax; "
+        "leave-one-out, length 50, seen filtered; as collected in our notes on peers",
         evidence="read",
     ),
     Claim(

@@ -28,7 +28,7 @@ class Oracle:
         """P(shown and clicked) of every item in these requests; ask for some hundred at a time."""
         return self.simulation.exposure(requests) * self.simulation.preference(requests)
 
-    def rank(self, dataset: Dataset, cases: Cases, k: int, rules: Rules = Rules()) -> Ranking:  # noqa: B008 (frozen)
+    def rank(self, dataset: Dataset, cases: Cases, k: int, rules: Rules = Rules()) -> Ranking:
         """The k most likely next clicks of each case, seen just before its first held-out event.
 
         The dataset may be prepared (items dropped or in another order) if its log still has the column `request` and

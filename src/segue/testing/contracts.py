@@ -144,5 +144,3 @@ def _sorted(ranking: Ranking) -> None:
     tied = scores[:, :-1] == scores[:, 1:]
     named = (ranking.items[:, :-1] != NOTHING) & (ranking.items[:, 1:] != NOTHING)
     assert (ranking.items[:, :-1] < ranking.items[:, 1:])[tied & named].all(), "ties must go to the lower item row"
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
@@ -17,6 +17,7 @@ class Team:
 
     rank: int = 0
     size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
     def leads(self) -> bool:
@@ -38,7 +39,7 @@ class Team:
         """The leader's value, in every process."""
         if self.size == 1:
             return value
-        shared = torch.tensor(value, dtype=torch.float64)
+        shared = torch.tensor(value, dtype=torch.float64, device=self.device)
         dist.broadcast(shared, src=0)
         return float(shared)
 
@@ -54,7 +55,7 @@ def team(device: torch.device) -> Iterator[Team]:
     if not joined:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Team(dist.get_rank(), dist.get_world_size())
+        yield Team(dist.get_rank(), dist.get_world_size(), device)
     finally:
         if not joined:
             dist.destroy_process_group()

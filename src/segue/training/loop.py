@@ -116,7 +116,8 @@ class _Training:
         self.optimizer = loop.optimizer.build(model)
         step = _Step(model, objective)
         # Not every parameter is in every loss: HSTU's time bias is in none where the log has no times.
-        self.step_module = DistributedDataParallel(step, find_unused_parameters=True) if us.size > 1 else step
+        self.together = DistributedDataParallel(step, find_unused_parameters=True) if us.size > 1 else None
+        self.step_module = self.together or step
         self.counts = torch.from_numpy(counts.astype(np.float32)).to(run.device)
         self.state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": None, "since_best": 0, "seconds": 0.0}
         self.saved_at = time.monotonic()
@@ -153,7 +154,9 @@ class _Training:
             self.state["step"] += 1
             self.state["seconds"] += time.monotonic() - began
             began = time.monotonic()
-            self.report(lambda: self.run.advance(1, f"loss {total / count:.3f}{self.best_note()}"))
+            note = f"loss {total / count:.3f}{self.best_note()}"
+            if self.us.leads:
+                self.run.advance(1, note)
             if self.interrupt.asked:
                 self.save()
                 raise KeyboardInterrupt
@@ -184,8 +187,7 @@ class _Training:
         pieces = np.array_split(mine, min(loop.accumulation, len(mine)))
         for number, piece in enumerate(pieces):
             final = number == len(pieces) - 1
-            alone = final or not isinstance(self.step_module, DistributedDataParallel)
-            with nullcontext() if alone else self.step_module.no_sync():
+            with nullcontext() if final or self.together is None else self.together.no_sync():
                 total, count = self.forward(windows, piece)
                 torch.autograd.backward(total * weight)
             sums += weight * torch.stack([total.detach().double(), count.double()])
@@ -196,7 +198,7 @@ class _Training:
                 "procedure.loop.optimizer.rate, set procedure.loop.clip=1, or set procedure.loop.precision=float32."
             )
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        torch._foreach_mul_(gradients, self.us.size / max(count_sum, 1.0))      # DDP took the mean over processes
+        torch._foreach_mul_(gradients, self.us.size / max(count_sum, 1.0))  # DDP took the mean over processes
         if loop.clip:
             nn.utils.clip_grad_norm_(self.parameters, loop.clip)
         self.optimizer.step()

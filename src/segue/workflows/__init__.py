@@ -1,0 +1,1 @@
+"""The verbs, as functions: fit, evaluate, recommend, compare, reproduce."""

@@ -26,13 +26,15 @@ OPTIONAL = {
 def examine() -> list[dict[str, str]]:
     """One finding a line: `state` is good, missing (an option) or bad (something will fail)."""
     findings = [_finding("good", "python", f"{platform.python_version()} on {platform.platform()}")]
-    for package in ("torch", "numpy", "polars", "pyarrow", "pydantic", "safetensors"):
-        findings.append(_finding("good", package, metadata.version(package)))
+    core = ("torch", "numpy", "polars", "pyarrow", "pydantic", "safetensors")
+    findings += [_finding("good", package, metadata.version(package)) for package in core]
     findings.append(_device())
     cpu = torch.device("cpu")
     fast = has_bfloat16(cpu)
     words = "bfloat16 products run at full speed" if fast else "no bfloat16 instructions: products stay in float32"
-    findings.append(_finding("good", "cpu", f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads; {words}"))
+    findings.append(
+        _finding("good", "cpu", f"{os.cpu_count()} cores, {torch.get_num_threads()} torch threads; {words}")
+    )
     kept = keep_freed_memory()
     words = "freed memory stays in the process" if kept else "left as it is; training is slower with glibc's default"
     findings.append(_finding("good" if kept else "missing", "allocator", words))

@@ -74,10 +74,8 @@ def new(recipe: str, data: str | None, settings: Mapping[str, Any], seed: int | 
         SettingsError: a name, path or value does not fit.
     """
     systems.load_shelves()
-    if recipe.endswith((".yaml", ".yml")):
-        experiment = load(Path(recipe))
-    else:
-        experiment = Experiment(recipe=systems.find(recipe))
+    is_file = recipe.endswith((".yaml", ".yml"))
+    experiment = load(Path(recipe)) if is_file else Experiment(recipe=systems.find(recipe))
     if data is not None:
         experiment = experiment.model_copy(update={"data": data_of(data)})
     if seed is not None:

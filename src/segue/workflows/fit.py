@@ -45,12 +45,13 @@ def fit(
         DataError: the data cannot be used.
     """
     run = replace(run or Run(), seed=experiment.seed, folder=folder)
-    split = runs.split_of(experiment)
     with team(run.device) as us:
+        split = runs.split_of(experiment) if us.leads else None
         if us.leads:
             _claim(experiment, folder, resume=run.resume, overwrite=overwrite)
             run = replace(run, watches=(JsonLines(folder / "metrics.jsonl", resume=run.resume), *run.watches))
         us.wait()
+        split = split or runs.split_of(experiment)  # by now the leader has prepared it
         began, cpu = time.monotonic(), time.process_time()
         recommender = experiment.recipe.fit(split, run)
         cost = Cost(time.monotonic() - began, time.process_time() - cpu)

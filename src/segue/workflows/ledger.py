@@ -72,7 +72,9 @@ class Entry(BaseModel):
 
     def words(self) -> str:
         """The row in one line."""
-        numbers = ", ".join(f"{metric} {self.mean(metric):.4f} {self.spread(metric)}" for metric in ("HR@10", "NDCG@10"))
+        numbers = ", ".join(
+            f"{metric} {self.mean(metric):.4f} {self.spread(metric)}" for metric in ("HR@10", "NDCG@10")
+        )
         published = ", ".join(f"{metric} {value:.4f}" for metric, value in self.published.items()) or "nothing"
         return f"{numbers}; published: {published}"
 
@@ -122,9 +124,9 @@ def page(entries: list[Entry]) -> str:
     parts = [
         "# The ledger",
         "",
-        "Every number here was measured by `segue reproduce` and lies in `ledger/`, one file a row; this page is written "
-        "from those files by `make docs`. Numbers under different protocols are never in one table. Published numbers "
-        "stand beside ours with their source and how we know them (read in a source, recalled, or inferred).",
+        "Every number here was measured by `segue reproduce` and lies in `ledger/`, one file a row; this page is "
+        "written from those files by `make docs`. Numbers under different protocols are never in one table. Published "
+        "numbers stand beside ours with their source and how we know them (read in a source, recalled, or inferred).",
         "",
     ]
     for name, fingerprint in dict.fromkeys((entry.dataset.name, entry.fingerprint) for entry in entries):
@@ -142,7 +144,9 @@ def page(entries: list[Entry]) -> str:
         ]
         for entry in some:
             source = f" Published: {entry.source} [{entry.evidence}]." if entry.source else ""
-            machine = f"{entry.hardware.get('gpu', entry.hardware.get('cpu', '?'))}, {entry.hardware.get('threads')} threads"
+            machine = (
+                f"{entry.hardware.get('gpu', entry.hardware.get('cpu', '?'))}, {entry.hardware.get('threads')} threads"
+            )
             memory = max(seed.peak_memory_mb for seed in entry.seeds)
             parts.append(
                 f"- `{entry.system}`: `{entry.command}`, commit {entry.commit}, {machine}, "

@@ -73,7 +73,7 @@ def measure(
     split: Split,
     *,
     target_time: bool = False,
-    cost: Cost = Cost(),  # noqa: B008 - frozen
+    cost: Cost = Cost(),
     folder: Path | None = None,
     run: Run | None = None,
 ) -> Measured:
@@ -112,7 +112,9 @@ def measure(
         curves=_curves(folder),
         samples=_samples(cases, ranking, split),
     )
-    return Measured(report, split.dataset.log.users["user_id"].gather(cases.histories.users).to_numpy(), answered.per_user)
+    return Measured(
+        report, split.dataset.log.users["user_id"].gather(cases.histories.users).to_numpy(), answered.per_user
+    )
 
 
 def peak_memory_mb() -> float:

@@ -76,5 +76,3 @@ def _items(catalog: Catalog, rows: np.ndarray) -> list[dict[str, Any]]:
         {"item_id": item, "title": title}
         for item, title in zip(catalog.ids.gather(rows).to_list(), catalog.titles(rows), strict=True)
     ]
-
-

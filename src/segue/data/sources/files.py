@@ -169,9 +169,10 @@ def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
         return True
     for i, field in enumerate(first):
         below = [row[i] for row in rest if i < len(row)]
-        if below and looks_like(pl.Series([field])) == "text" and not _is_date(field):
-            if looks_like(pl.Series(below)) in ("integer", "number") or all(map(_is_date, below)):
-                return True
+        is_word = looks_like(pl.Series([field])) == "text" and not _is_date(field)
+        values_below = looks_like(pl.Series(below)) in ("integer", "number") or all(map(_is_date, below))
+        if below and is_word and values_below:
+            return True
     return False
 
 

@@ -101,7 +101,7 @@ class _HstuAttention(torch.autograd.Function):
         for chunk in _chunks(ctx, (q, k, v)):
             logits, of_out = chunk.logits(), chunk.cut(of_mixed)
             gates = torch.sigmoid(logits)
-            slopes = torch.addcmul(gates, logits * gates, 1 - gates).mul_(chunk.sees)      # d silu = s + x s (1 - s)
+            slopes = torch.addcmul(gates, logits * gates, 1 - gates).mul_(chunk.sees)  # d silu = s + x s (1 - s)
             weights = logits.mul_(gates).mul_(chunk.sees)
             chunk.put(of_v, torch.bmm(weights.transpose(1, 2), of_out))
             of_logits = torch.bmm(of_out, chunk.v.transpose(1, 2)).mul_(slopes)

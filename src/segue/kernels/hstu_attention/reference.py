@@ -23,7 +23,7 @@ def visible(length: int, candidates: int, lengths: Tensor) -> Tensor:
     steps = torch.arange(length, device=lengths.device)
     sees = (steps <= steps[:, None]).expand(len(lengths), -1, -1)
     if candidates:
-        is_candidate = steps >= (lengths - candidates)[:, None]                   # rows length
+        is_candidate = steps >= (lengths - candidates)[:, None]  # rows length
         both = is_candidate[:, :, None] & is_candidate[:, None, :]
         sees = sees & ~(both & (steps != steps[:, None]))
     return sees

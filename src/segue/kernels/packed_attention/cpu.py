@@ -46,7 +46,7 @@ class _PackedAttention(torch.autograd.Function):
         qkv, mixed, normalisers = ctx.saved_tensors
         tokens, _, heads, size = qkv.shape
         of_mixed = upstream[0].contiguous().view(tokens, heads, size)
-        own = (of_mixed.to(normalisers.dtype) * mixed).sum(-1)                        # tokens heads
+        own = (of_mixed.to(normalisers.dtype) * mixed).sum(-1)  # tokens heads
         of_qkv = torch.empty_like(qkv)
         scale = size**-0.5
         longest = max((block.length for block in ctx.rows.blocks), default=0)

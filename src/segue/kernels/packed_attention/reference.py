@@ -11,13 +11,13 @@ from segue.core.batches import Rows
 
 def attention(qkv: Tensor, rows: Rows, causal: bool) -> Tensor:
     """See `packed_attention`."""
-    padded = rectangle(qkv, rows).permute(2, 0, 3, 1, 4)                          # 3 rows heads length size
+    padded = rectangle(qkv, rows).permute(2, 0, 3, 1, 4)  # 3 rows heads length size
     steps = torch.arange(padded.shape[3], device=qkv.device)
-    seen = (steps < rows.lengths[:, None])[:, None, None, :]                      # rows 1 1 length
-    if causal:
+    seen = (steps < rows.lengths[:, None])[:, None, None, :]  # rows 1 1 length
+    if causal:  # noqa: SIM108 - two cases to read
         seen = seen & (steps <= steps[:, None])
     else:
-        seen = seen | (steps == steps[:, None])                                   # else a padded query sees nothing: NaN
+        seen = seen | (steps == steps[:, None])  # else a padded query sees nothing: NaN
     mixed = scaled_dot_product_attention(padded[0], padded[1], padded[2], attn_mask=seen)
     return mixed.transpose(1, 2)[rows.owners, rows.positions].flatten(1)
 
