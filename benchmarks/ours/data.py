@@ -1,4 +1,4 @@
-"""Seconds from a CSV to its k-core as sequences on disk, split: the measurement of `data_20m.py`, called as run.py asks.
+"""Seconds from a CSV to its k-core as sequences on disk, split: what `data_20m.py` measures, called as run.py asks.
 
 Torch is not imported here: preparing data does not need it, and its memory would be counted.
 """

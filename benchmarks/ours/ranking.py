@@ -2,7 +2,8 @@
 
 Scores come from 64-wide vectors and their product is part of the time. `extra_memory_mb` is the peak of resident
 memory over what the process held when the two tables of vectors were there: answers and metrics count into it, and
-so does the code that a first call of the libraries loads; `extra_after_warm_up_mb` leaves the latter out. Afterwards a sample of the answers is checked against a full stable sort, with many ties among the scores.
+so does the code that a first call of the libraries loads; `extra_after_warm_up_mb` leaves the latter out. Afterwards
+a sample of the answers is checked against a full stable sort, with many ties among the scores.
 """
 
 import time

@@ -7,6 +7,7 @@ asks for what the loop does by itself.
 """
 
 import argparse
+import contextlib
 import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -138,8 +139,8 @@ def measure_rate(
             "share_of_matrix_rate": round(work / typical / ceiling, 3),
         }
     report(
-        given, name, f"training, products in {given.precision}", round(len(trained) / typical, 1), "sequences/s", PACKAGES,
-        seconds_per_epoch=[round(second, 3) for second in seconds], sequences_per_epoch=len(trained),
+        given, name, f"training, products in {given.precision}", round(len(trained) / typical, 1), "sequences/s",
+        PACKAGES, seconds_per_epoch=[round(second, 3) for second in seconds], sequences_per_epoch=len(trained),
         targets_per_second=round(float((trained.lengths - 1).sum()) / typical), precision=given.precision,
         **details, **settings,
     )  # fmt: skip
@@ -161,10 +162,8 @@ def measure_quality(
     clock = Clock(most=given.seconds)
     loop = loop_of(recipe, epochs=NEVER, evaluate_every=1)
     run = Run(seed=given.seed, watches=(clock,))
-    try:
+    with contextlib.suppress(Enough):
         train(model, batches_of(recipe, given.batches), recipe.objective, split.train, counts, loop, run, evaluate)
-    except Enough:
-        pass
     report(
         given, name, f"validation NDCG@10, products in {given.precision}", max(value for _, value in clock.curve),
         "NDCG@10", PACKAGES, curve=clock.curve, precision=given.precision, **settings,

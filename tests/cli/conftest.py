@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.shell import TINY, Shell, write_log
 
+from cli.shell import TINY, Shell, write_log
 from segue.workflows.experiment import new, parse_setting
 from segue.workflows.fit import fit
 

@@ -20,10 +20,9 @@ def test_a_user_of_the_log(segue: Shell, finished) -> None:
 
 
 def test_a_history_given_by_hand_and_lists(segue: Shell, finished) -> None:
-    allowed = segue("recommend", finished["sasrec"], "--history", "i1, i2", "--allow", "i2,i5,i6", "--deny", "i6", "--json")
-    assert items_of(allowed) == ["i5"]
-    seen = segue("recommend", finished["sasrec"], "--history", "i1,i2", "--allow", "i2,i5", "--seen", "--json")
-    assert set(items_of(seen)) == {"i2", "i5"}
+    asked = ("recommend", finished["sasrec"], "--history", "i1, i2", "--json")
+    assert items_of(segue(*asked, "--allow", "i2,i5,i6", "--deny", "i6")) == ["i5"]
+    assert set(items_of(segue(*asked, "--allow", "i2,i5", "--seen"))) == {"i2", "i5"}
 
 
 def test_for_people_it_is_a_table(segue: Shell, finished) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from cli.shell import TINY, Shell, contents, quiet
 
+from cli.shell import TINY, Shell, contents, quiet
 from segue.training import checkpoint
 from segue.training.loop import LATEST
 

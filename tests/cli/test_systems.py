@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cli.shell import TINY, Shell
 
+from cli.shell import TINY, Shell
 from segue.workflows import systems
 
 

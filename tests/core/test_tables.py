@@ -1,5 +1,7 @@
 """Histories are windows of one log, and packed they are what a loop would collect."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -25,7 +27,7 @@ def test_taking_rows_and_their_newest_events_equals_a_loop(lists: list[list[int]
     rows = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=8))
     items, bounds = Histories.from_lists(lists).take(np.array(rows, dtype=np.int64)).latest(length).packed()
     wanted = [lists[row][max(len(lists[row]) - length, 0) :] for row in rows]
-    assert [items[a:b].tolist() for a, b in zip(bounds[:-1], bounds[1:], strict=True)] == wanted
+    assert [items[a:b].tolist() for a, b in itertools.pairwise(bounds)] == wanted
 
 
 def test_taking_rows_takes_when_they_ask() -> None:

@@ -66,7 +66,7 @@ def test_small_blocks_of_users_and_of_tokens_change_nothing(rules: Rules, monkey
     histories = Histories.from_lists([[row % ITEMS] * (row % 6) for row in range(23)])
     model = model_of()
     whole = TopScores()(model, histories, 4, rules)
-    monkeypatch.setattr(top_scores, "SCORES_BYTES", 5 * 128 * 4)              # five users at a time
+    monkeypatch.setattr(top_scores, "SCORES_BYTES", 5 * 128 * 4)  # five users at a time
     pieces = TopScores(tokens=3)(model, histories, 4, rules)
     assert np.array_equal(pieces.items, whole.items)
     np.testing.assert_allclose(pieces.scores, whole.scores, rtol=1e-5)
@@ -79,5 +79,6 @@ def test_the_whole_history_is_forbidden_not_just_what_the_model_sees() -> None:
 
 def test_nobody_asked_and_nothing_allowed() -> None:
     assert TopScores()(model_of(), Histories.from_lists([]), 3, Rules()).items.shape == (0, 3)
-    nothing: Ranking = TopScores()(model_of(), Histories.from_lists([[1]]), 3, Rules(allow=np.array([], dtype=np.int64)))
+    none = Rules(allow=np.array([], dtype=np.int64))
+    nothing: Ranking = TopScores()(model_of(), Histories.from_lists([[1]]), 3, none)
     assert nothing.items.tolist() == [[NOTHING] * 3]

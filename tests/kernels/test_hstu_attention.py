@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from kernels.packed import LENGTHS, UnwrittenIsNaN, normal, rows_of
 from torch import Tensor
 from torch.nn.functional import silu
 
+from kernels.packed import LENGTHS, UnwrittenIsNaN, normal, rows_of
 from segue.core.batches import Rows
 from segue.kernels import use
 from segue.kernels.hstu_attention import hstu_attention

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from kernels.packed import UnwrittenIsNaN, normal
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from kernels.packed import UnwrittenIsNaN, normal
 from segue.kernels import linear_cross_entropy as module
 from segue.kernels.linear_cross_entropy import linear_cross_entropy
 
@@ -85,5 +85,5 @@ def test_the_logits_of_a_million_items_never_exist_at_once(monkeypatch: pytest.M
     monkeypatch.setattr(module.torch, "empty", noting)
     states, table = normal(40, 2), torch.zeros(1_000_000, 2)
     loss = linear_cross_entropy(states, table, torch.arange(40))
-    assert loss.item() == pytest.approx(40 * 13.815511, rel=1e-5)             # ln of a million: all items are alike
-    assert sizes == [16 * 1_000_000]                                          # of 40 tokens, 16 at a time
+    assert loss.item() == pytest.approx(40 * 13.815511, rel=1e-5)  # ln of a million: all items are alike
+    assert sizes == [16 * 1_000_000]  # of 40 tokens, 16 at a time

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from kernels.packed import LENGTHS, UnwrittenIsNaN, normal, rows_of
 from torch import Tensor
 
+from kernels.packed import LENGTHS, UnwrittenIsNaN, normal, rows_of
 from segue.core.batches import Rows
 from segue.kernels import use
 from segue.kernels.packed_attention import packed_attention

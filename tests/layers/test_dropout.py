@@ -17,7 +17,7 @@ def seeded(rate: float, seed: int = 0) -> Dropout:
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_the_share_of_zeros_is_the_rate_and_the_rest_is_scaled(rate: float) -> None:
     values = seeded(rate)(MANY)
-    assert (values == 0).float().mean().item() == pytest.approx(rate, abs=0.006)     # four standard errors at 0.5
+    assert (values == 0).float().mean().item() == pytest.approx(rate, abs=0.006)  # four standard errors at 0.5
     assert torch.unique(values).tolist() == pytest.approx([0, 1 / (1 - rate)], rel=1e-4)
 
 

@@ -33,7 +33,7 @@ def test_learned_places_tell_equal_events_apart() -> None:
     trunk = CausalTransformer(width=8, heads=2, inner=8).build(4).eval()
     hidden = trunk(torch.ones(5, 8), BATCH)
     assert not torch.allclose(hidden[0], hidden[1], atol=1e-4)
-    torch.testing.assert_close(hidden[0], hidden[2])                          # both are the first of their row
+    torch.testing.assert_close(hidden[0], hidden[2])  # both are the first of their row
 
 
 def test_heads_that_do_not_share_the_width_evenly_are_refused() -> None:

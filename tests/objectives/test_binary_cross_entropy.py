@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from objectives.two_items import TwoItems, all_zero, rng
 
+from objectives.two_items import TwoItems, all_zero, rng
 from segue.backbones.causal_transformer import CausalTransformer
 from segue.core.batches import SequenceBatch
 from segue.core.errors import SettingsError
@@ -36,7 +36,7 @@ def test_value_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("calibration", "wanted"),
-    [(0.0, 1.0), (1.0, 0.25), (0.5, 0.625)],                                  # 0.25 (0.5 (1 - 4) + 4) = 0.625
+    [(0.0, 1.0), (1.0, 0.25), (0.5, 0.625)],  # 0.25 (0.5 (1 - 4) + 4) = 0.625
 )
 def test_beta_of_25_draws_out_of_101_items(calibration: float, wanted: float) -> None:
     assert BinaryCrossEntropy(calibration=calibration).power(25, 101) == pytest.approx(wanted)

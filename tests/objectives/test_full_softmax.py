@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from objectives.two_items import TwoItems, all_zero, rng
 
+from objectives.two_items import TwoItems, all_zero, rng
 from segue.backbones.causal_transformer import CausalTransformer
 from segue.core.batches import SequenceBatch
 from segue.core.errors import SettingsError
@@ -25,7 +25,7 @@ def test_contract(smoothing: float) -> None:
 
 def test_value_by_hand() -> None:
     loss = FullSoftmax()(TwoItems(), all_zero(), rng())
-    assert loss.count.item() == 6                                             # three users, two questions each
+    assert loss.count.item() == 6  # three users, two questions each
     assert loss.mean.item() == pytest.approx(math.log(1 + math.exp(-1)))
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from objectives.two_items import TwoItems, all_zero, rng
 
+from objectives.two_items import TwoItems, all_zero, rng
 from segue.backbones.bidirectional import Bidirectional
 from segue.core.batches import SequenceBatch
 from segue.core.errors import SettingsError
@@ -77,7 +77,7 @@ def test_what_a_hidden_event_was_matters_as_the_answer_alone() -> None:
 
 
 def test_a_model_without_a_mask_is_refused() -> None:
-    with pytest.raises(SettingsError, match="model.question=mask"):
+    with pytest.raises(SettingsError, match=r"model\.question=mask"):
         MaskedItem()(TwoItems(), all_zero(), rng())
-    with pytest.raises(SettingsError, match="model.question=mask"):
+    with pytest.raises(SettingsError, match=r"model\.question=mask"):
         MaskedItem()(ItemScorer().build(Bidirectional(width=8, inner=8), items=6, length=5), BATCH, rng())

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from objectives.two_items import Scores, TwoItems, all_zero, rng
 
+from objectives.two_items import Scores, TwoItems, all_zero, rng
 from segue.backbones.causal_transformer import CausalTransformer
 from segue.core.batches import SequenceBatch
 from segue.core.errors import SettingsError
@@ -23,7 +23,12 @@ COUNTS = torch.tensor([5.0, 4.0, 3.0, 2.0, 1.0, 0.0])
 @pytest.mark.parametrize("corrected", [True, False])
 @pytest.mark.parametrize(
     "negatives",
-    [UniformNegatives(count=4), UniformNegatives(count=4, shared=False), PopularityNegatives(count=4), MixedNegatives()],
+    [
+        UniformNegatives(count=4),
+        UniformNegatives(count=4, shared=False),
+        PopularityNegatives(count=4),
+        MixedNegatives(),
+    ],
     ids=["uniform", "own", "popularity", "mixed"],
 )
 def test_contract(negatives, corrected: bool) -> None:

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from training.small import Watching, system, world
 
 from segue.core.ranking import Ranking, Rules
 from segue.core.run import Run
 from segue.core.tables import Cases, Histories, Split
 from segue.decoding.top_scores import TopScores
+from training.small import Watching, system, world
 
 
 class Noting(TopScores):

@@ -1,8 +1,8 @@
 """BERT4Rec learns the ring; the larger variants build and take a step."""
 
 import pytest
-from recipes.variants import takes_a_step
 
+from recipes.variants import takes_a_step
 from segue.recipes import bert4rec
 from segue.testing import check_recipe, first_losses
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from recipes.test_popularity import with_training
 
+from recipes.test_popularity import with_training
 from segue.core.errors import DataError
 from segue.core.ranking import Rules
 from segue.core.run import Run

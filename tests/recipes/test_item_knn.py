@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from recipes.test_popularity import with_training
 
+from recipes.test_popularity import with_training
 from segue.core.ranking import Rules
 from segue.core.run import Run
 from segue.core.tables import Histories

@@ -1,8 +1,8 @@
 """SASRec learns the ring; the larger variants build and take a step."""
 
 import pytest
-from recipes.variants import takes_a_step
 
+from recipes.variants import takes_a_step
 from segue.recipes import sasrec
 from segue.testing import check_recipe, first_losses
 
@@ -12,7 +12,7 @@ def test_contract() -> None:
 
 
 def test_first_losses() -> None:
-    assert first_losses(sasrec.VARIANTS["small"]) == pytest.approx([0.0, 0.0, 0.0], rel=1e-3)
+    assert first_losses(sasrec.VARIANTS["small"]) == pytest.approx([2.99684, 2.94803, 2.89147], rel=1e-3)
 
 
 @pytest.mark.parametrize("recipe", [sasrec.RECIPE, *sasrec.VARIANTS.values()], ids=lambda recipe: recipe.name)

@@ -146,4 +146,4 @@ def test_first_losses_are_as_many_as_asked_and_repeat_themselves() -> None:
     losses = first_losses(sasrec.VARIANTS["small"], steps=2)
     assert len(losses) == 2
     assert losses == first_losses(sasrec.VARIANTS["small"], steps=2)
-    assert losses[0] == pytest.approx(np.log(20), rel=0.02)                   # before learning all 20 items are alike
+    assert losses[0] == pytest.approx(np.log(20), rel=0.02)  # before learning all 20 items are alike

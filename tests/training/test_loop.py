@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from training.small import EPOCHS, STEPS, Watching, system, world
-from training.together import CASES, losses
 
 from segue.core.errors import RunError
 from segue.core.run import Run
 from segue.objectives.full_softmax import FullSoftmax
 from segue.training import checkpoint, loop
 from segue.training.loop import BEST, LATEST, Loop, train
+from training.small import EPOCHS, STEPS, Watching, system, world
+from training.together import CASES, losses
 
 TESTS = Path(__file__).resolve().parents[1]
 QUIET = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -134,7 +134,7 @@ def given(scores: list[float], **settings: object) -> tuple[torch.nn.Module, lis
 def test_the_best_weights_are_kept() -> None:
     model, looks, _ = given([0.1, 0.3, 0.2, 0.3])
     assert len(looks) == 4
-    assert same(dict(model.state_dict()), looks[1])                           # an equal score later is not better
+    assert same(dict(model.state_dict()), looks[1])  # an equal score later is not better
     assert not model.training
 
 

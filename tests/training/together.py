@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from training.small import Watching, system, world
 
 from segue.core.run import Run
+from training.small import Watching, system, world
 
 CASES = {
     "many users": ({"backbone.dropout": 0.0}, 33),

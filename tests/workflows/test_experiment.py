@@ -51,8 +51,8 @@ def test_without_data_it_is_the_simulated_world() -> None:
 
 
 def test_a_wrong_path_is_named() -> None:
-    with pytest.raises(SettingsError, match=r"evaluation\.kz: there is no such setting; did you mean 'ks'"):
-        new("popularity", None, {"evaluation.kz": [5]}, None)
+    with pytest.raises(SettingsError, match=r"evaluation\.lenght: there is no such setting; did you mean 'length'"):
+        new("popularity", None, {"evaluation.lenght": 5}, None)
 
 
 @pytest.mark.parametrize("recipe", list(systems.systems()), ids=lambda recipe: recipe.name)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from cli.shell import write_log
 
+from cli.shell import write_log
 from segue.core.errors import RunError, SettingsError
 from segue.workflows.evaluate import evaluate_run
 from segue.workflows.experiment import new

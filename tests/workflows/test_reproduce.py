@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from cli.shell import write_log
 
+from cli.shell import write_log
 from segue.core.claim import Claim
 from segue.core.errors import DataError, SettingsError
 from segue.workflows import ledger, reproduce

@@ -50,7 +50,7 @@ def test_a_folder_that_is_no_run_names_runs_nearby(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="'segue fit' makes one"):
         runs.open_run(tmp_path / "nothing")
     runs.write_text(tmp_path / "mine" / runs.RECIPE, "recipe: popularity\n")
-    with pytest.raises(RunError, match="Runs here: .*mine"):
+    with pytest.raises(RunError, match=r"Runs here: .*mine"):
         runs.open_run(tmp_path / "nothing")
 
 

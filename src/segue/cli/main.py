@@ -39,7 +39,7 @@ for command in COMMANDS:
 app.add_typer(data.app, name="data", help="Get, prepare, inspect and audit logs.")
 
 
-def _print_version(asked: bool) -> None:
+def _print_version(asked: bool | None) -> None:
     if asked:
         typer.echo(f"segue {__version__}")
         raise typer.Exit
@@ -49,8 +49,8 @@ def _print_version(asked: bool) -> None:
 def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
-    ] = False,
+        bool | None, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = None,
 ) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from pydantic import PositiveInt
@@ -11,14 +13,14 @@ from segue.core.batches import SequenceBatch
 from segue.core.forms import Decoder, ScoringModel
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.tables import Histories
-from segue.kernels.top_k import padded_scores, top_k
+from segue.kernels.top_k import TopK, padded_scores
 
-SCORES_BYTES = 16 << 20
-"""Scores alive at once: they stay in a last-level cache, and extra memory stays far below 64 MB."""
+USERS, TILE = 1024, 4096
+"""Users and items of one product: 16 MB of scores, which stay in a last-level cache."""
 
 
 class TopScores(Decoder[ScoringModel]):
-    """Scores all allowed items with one matrix product a block of users and keeps the k best.
+    """Scores all allowed items by matrix products of a thousand users and some thousand items, and keeps the k best.
 
     Equal scores go to the lower item row. The forbidden items of a history are all of it, not just the newest part that
     the model looks at.
@@ -42,48 +44,96 @@ class TopScores(Decoder[ScoringModel]):
 
 
 class Scorer:
-    """Writes the scores of some users (a slice of the asked rows) for the chosen items into a buffer."""
+    """Scores users for items, a tile at a time."""
 
-    def __call__(self, rows: slice, chosen: Tensor | None, out: Tensor) -> None:
-        """Fill `out`, users by chosen items (all items where `chosen` is None)."""
+    users: int = USERS
+    """Users of a tile."""
+
+    def choose(self, items: Tensor) -> None:
+        """From now on `items` of a call count along these item rows, and no longer along the whole catalog."""
+        raise NotImplementedError
+
+    def __call__(self, rows: slice, items: slice, out: Tensor) -> None:
+        """Fill `out`, users (a slice of the asked rows) by items (a slice of the chosen ones)."""
         raise NotImplementedError
 
 
-class _DotProduct(Scorer):
-    def __init__(self, items: Tensor, users: Tensor) -> None:
-        self.items, self.users = items, users
-        self.table: tuple[Tensor | None, Tensor] = (None, items)
+class WholeRows(Scorer):
+    """For systems that score all items of a user in one go: a block of users is scored once and dealt out in tiles."""
 
-    def __call__(self, rows: slice, chosen: Tensor | None, out: Tensor) -> None:
-        if chosen is not self.table[0]:
-            self.table = (chosen, self.items if chosen is None else self.items[chosen])
-        torch.mm(self.users[rows], self.table[1].T, out=out)
+    def __init__(self, items: int, score: Callable[[slice], Tensor]) -> None:
+        self.users = max(1, min(USERS, (USERS * TILE) // items))
+        self.score, self.chosen = score, None
+        self.rows, self.scores = slice(0), torch.empty(0)
+
+    def choose(self, items: Tensor) -> None:
+        """Keep to these item rows."""
+        self.chosen = items
+
+    def __call__(self, rows: slice, items: slice, out: Tensor) -> None:
+        """Deal out a tile."""
+        if rows != self.rows:
+            scores = self.score(rows)
+            self.rows, self.scores = rows, scores if self.chosen is None else scores[:, self.chosen]
+        out.copy_(self.scores[:, items])
+
+
+class _DotProduct(Scorer):
+    def __init__(self, table: Tensor, vectors: Tensor) -> None:
+        self.table, self.vectors = table, vectors
+
+    def choose(self, items: Tensor) -> None:
+        self.table = self.table[items]
+
+    def __call__(self, rows: slice, items: slice, out: Tensor) -> None:
+        torch.mm(self.vectors[rows], self.table[items].T, out=out)
 
 
 def rank(histories: Histories, k: int, rules: Rules, *, items: int, scorer: Scorer, device: torch.device) -> Ranking:
-    """The k best allowed items of each history under any way of scoring, a block of users at a time."""
-    chosen, place = _chosen(rules, items)
-    width = items if chosen is None else len(chosen)
+    """The k best allowed items of each history under any way of scoring, tile by tile."""
     found_items = np.full((len(histories), k), NOTHING, dtype=np.int64)
     found_scores = np.full((len(histories), k), -np.inf, dtype=np.float32)
-    if width == 0 or len(histories) == 0:
-        return Ranking(found_items, found_scores)
-    chosen_rows = None if chosen is None else torch.from_numpy(chosen).to(device)
-    room = padded_scores(0, width, device).shape[1]
-    block = int(min(len(histories), max(1, SCORES_BYTES // (room * 4))))
-    buffer = padded_scores(block, width, device)
-    for begin in range(0, len(histories), block):
-        rows = slice(begin, min(begin + block, len(histories)))
-        scores = buffer[: rows.stop - begin]
-        scorer(rows, chosen_rows, scores[:, :width])
-        if not rules.seen:
-            forbidden = _seen(histories.take(rows), place, room)
-            scores.view(-1).index_fill_(0, torch.from_numpy(forbidden).to(device), -torch.inf)
-        values, columns = (part.cpu().numpy() for part in top_k(scores, k))
-        rows_of_items = columns if chosen is None else chosen[np.minimum(columns, width - 1)]
-        found_items[rows, : columns.shape[1]] = np.where(np.isneginf(values), NOTHING, rows_of_items)
-        found_scores[rows, : columns.shape[1]] = values
+    chosen, place = _chosen(rules, items)
+    width = items if chosen is None else len(chosen)
+    if chosen is not None:
+        scorer.choose(torch.from_numpy(chosen).to(device))
+    buffer = padded_scores(min(scorer.users, len(histories)), min(TILE, width), device)
+    for begin in range(0, len(histories), scorer.users):
+        rows = slice(begin, min(begin + scorer.users, len(histories)))
+        some = histories.take(rows)
+        forbidden = None if rules.seen else _Forbidden(some, place, device)
+        best = TopK(len(some), min(k, width), device)
+        for first in range(0, width, TILE):
+            tile = slice(first, min(first + TILE, width))
+            scores = buffer[: len(some)]
+            filled = scores[:, : tile.stop - first]
+            scorer(rows, tile, filled)
+            scores[:, tile.stop - first :] = -torch.inf
+            if forbidden is not None:
+                scores.view(-1).index_fill_(0, forbidden.cells(tile, scores.shape[1]), -torch.inf)
+            best.add(scores, first)
+        values, columns = best.values.cpu().numpy(), best.columns.cpu().numpy()
+        named = columns if chosen is None else chosen[columns]
+        found_items[rows, : named.shape[1]] = np.where(np.isneginf(values), NOTHING, named)
+        found_scores[rows, : named.shape[1]] = values
     return Ranking(found_items, found_scores)
+
+
+class _Forbidden:
+    """Where the items of some histories stand among the chosen ones, in order, so that a tile finds its own fast."""
+
+    def __init__(self, histories: Histories, place: np.ndarray | None, device: torch.device) -> None:
+        items, bounds = histories.packed()
+        columns = items.astype(np.int64) if place is None else place[items]
+        rows = np.repeat(np.arange(len(histories)), np.diff(bounds))
+        order = np.argsort(columns, kind="stable")
+        self.columns, self.rows, self.device = columns[order], rows[order], device
+
+    def cells(self, tile: slice, width: int) -> Tensor:
+        """The cells of the flattened tile, `width` wide, that must not be recommended."""
+        begin, end = np.searchsorted(self.columns, (tile.start, tile.stop))
+        cells = self.rows[begin:end] * width + self.columns[begin:end] - tile.start
+        return torch.from_numpy(cells).to(self.device)
 
 
 def _user_vectors(model: ScoringModel, histories: Histories, tokens: int, like: Tensor) -> Tensor:
@@ -110,11 +160,3 @@ def _chosen(rules: Rules, items: int) -> tuple[np.ndarray | None, np.ndarray | N
     place = np.full(items, -1, dtype=np.int64)
     place[chosen] = np.arange(len(chosen))
     return chosen, place
-
-
-def _seen(histories: Histories, place: np.ndarray | None, room: int) -> np.ndarray:
-    """The cells of the flattened score block that hold items of the histories."""
-    items, bounds = histories.packed()
-    columns = items.astype(np.int64) if place is None else place[items]
-    cells = np.repeat(np.arange(len(histories)) * room, np.diff(bounds)) + columns
-    return cells[columns >= 0]

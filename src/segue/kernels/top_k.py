@@ -1,8 +1,11 @@
-"""The k best of many scores, exact, with equal scores going to the lower index.
+"""The k best of many scores, exact, with equal scores going to the lower column, and never all scores at once.
 
-Scores are cut into chunks. The k best scores lie in the k chunks with the largest maxima (ties to the lower chunk), so
-only those are sorted: one pass over all scores at the speed of memory, then a few thousand keys a row. A key is the
-score's bits in their order with the index below, so that no two are equal and the answer is always the same.
+Scores come tile by tile, in order of columns. Each tile is cut into chunks, and only the largest score of a chunk is
+compared with what a row already holds: one pass at the speed of memory, after which almost nothing is left to sort. A
+later tile has higher columns, so a score that only equals the k-th best so far rightly loses to it.
+
+Inside a tile the k best lie in the k chunks with the largest maxima (ties to the lower chunk). They are sorted by a key
+of the score's bits in their order with the column below, so that no two are equal and the answer is always the same.
 """
 
 from __future__ import annotations
@@ -16,27 +19,71 @@ CHUNK = 128
 """Scores that share one maximum."""
 
 
+class TopK:
+    """The k best so far of each row; what was never filled has score -inf."""
+
+    def __init__(self, rows: int, k: int, device: torch.device) -> None:
+        self.values: Float[Tensor, "rows k"] = torch.full((rows, k), -torch.inf, device=device)
+        self.columns: Int[Tensor, "rows k"] = torch.zeros(rows, k, dtype=torch.int64, device=device)
+        self.empty = True
+
+    def add(self, scores: Float[Tensor, "rows padded"], first: int) -> None:
+        """Look at a tile whose first column is `first`; its width is a multiple of `CHUNK`, filled up with -inf.
+
+        Raises:
+            FloatingPointError: a score is not a number: the model has diverged.
+        """
+        rows, k = self.values.shape
+        chunks = scores.view(rows, -1, CHUNK)
+        best = chunks.amax(2)
+        if best.isnan().any():
+            raise FloatingPointError("A score is not a number (NaN): the model has diverged. Lower the learning rate.")
+        threshold = self.values[:, -1]
+        row, chunk = (best > threshold[:, None]).nonzero(as_tuple=True)
+        if len(row) > rows * k or self.empty:
+            values, columns = _best_of(chunks, best, k)
+        else:
+            values, columns = _above(chunks, row, chunk, threshold)
+        if values.shape[1]:
+            self._merge(values, columns + first)
+        self.empty = False
+
+    def _merge(self, values: Tensor, columns: Tensor) -> None:
+        """Ours come first where scores are equal: their columns are lower."""
+        values = torch.cat([self.values, values], dim=1)
+        places = _largest(values, self.values.shape[1])
+        self.values = values.gather(1, places)
+        self.columns = torch.cat([self.columns, columns], dim=1).gather(1, places)
+
+
 def padded_scores(rows: int, items: int, device: torch.device) -> Float[Tensor, "rows items"]:
-    """Room for scores in whole chunks, reused block after block; write the first `items` columns."""
+    """Room for a tile of scores in whole chunks, reused tile after tile; write the first `items` columns."""
     return torch.full((rows, -(-items // CHUNK) * CHUNK), -torch.inf, device=device)
 
 
-def top_k(scores: Float[Tensor, "rows padded"], k: int) -> tuple[Float[Tensor, "rows k"], Int[Tensor, "rows k"]]:
-    """The k largest scores of each row, best first, and their columns; the row length is a multiple of `CHUNK`.
-
-    Raises:
-        FloatingPointError: a score is not a number: the model has diverged.
-    """
-    rows, width = scores.shape
-    chunks = scores.view(rows, width // CHUNK, CHUNK)
-    best = chunks.amax(2)
-    if best.isnan().any():
-        raise FloatingPointError("A score is not a number (NaN): the model has diverged. Lower the learning rate.")
+def _best_of(chunks: Tensor, best: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k best of each row of a whole tile and their columns, best first."""
     chosen = _largest(best, min(k, best.shape[1])).sort(1).values
     scores = chunks.gather(1, chosen[:, :, None].expand(-1, -1, CHUNK)).flatten(1)
     columns = (chosen[:, :, None] * CHUNK + torch.arange(CHUNK, device=scores.device)).flatten(1)
-    places = _largest(scores, min(k, scores.shape[1]))  # ascending chunks keep index order
+    places = _largest(scores, min(k, scores.shape[1]))  # ascending chunks keep the order of columns
     return scores.gather(1, places), columns.gather(1, places)
+
+
+def _above(chunks: Tensor, row: Tensor, chunk: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
+    """All scores above their row's threshold, as rectangles filled up with -inf, in order of columns."""
+    some = chunks[row, chunk]
+    passing = some > threshold[row, None]
+    which, place = passing.nonzero(as_tuple=True)
+    owners = row[which]
+    counts = torch.bincount(owners, minlength=len(chunks))
+    widest = int(counts.max()) if len(owners) else 0
+    cells = torch.arange(len(owners), device=row.device) - (counts.cumsum(0) - counts)[owners]
+    values = chunks.new_full((len(chunks), widest), -torch.inf)
+    columns = torch.zeros(len(chunks), widest, dtype=torch.int64, device=row.device)
+    values[owners, cells] = some[passing]
+    columns[owners, cells] = chunk[which] * CHUNK + place
+    return values, columns
 
 
 def _largest(values: Tensor, k: int) -> Tensor:

@@ -20,7 +20,7 @@ from segue.core.ranking import Ranking, Rules
 from segue.core.recipe import Paper, Recipe, Recommender
 from segue.core.run import Run
 from segue.core.tables import Catalog, Histories, Split
-from segue.decoding.top_scores import Scorer, rank
+from segue.decoding.top_scores import WholeRows, rank
 
 
 class Ease(Recipe):
@@ -81,27 +81,22 @@ class LinearRecommender(Recommender):
 
     def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:
         """The k best allowed items after each history, best first."""
-        scorer = _Mix(self.mixing, histories)
-        return rank(histories, k, rules, items=len(self.mixing), scorer=scorer, device=torch.device("cpu"))
+
+        def score(rows: slice) -> Tensor:
+            some = histories.take(rows)
+            events, bounds = some.packed()
+            users = np.repeat(np.arange(len(some)), np.diff(bounds))
+            pairs = np.unique(users * len(self.mixing) + events)  # each item once, however often
+            users, events = np.divmod(pairs, len(self.mixing))
+            offsets = torch.from_numpy(np.searchsorted(users, np.arange(len(some))))
+            return embedding_bag(torch.from_numpy(events), self.mixing, offsets, mode="sum")
+
+        scorer, cpu = WholeRows(len(self.mixing), score), torch.device("cpu")
+        return rank(histories, k, rules, items=len(self.mixing), scorer=scorer, device=cpu)
 
     def weights(self) -> Mapping[str, Tensor]:
         """The item-to-item weights."""
         return {"mixing": self.mixing}
-
-
-class _Mix(Scorer):
-    def __init__(self, mixing: Tensor, histories: Histories) -> None:
-        self.mixing, self.histories = mixing, histories
-
-    def __call__(self, rows: slice, chosen: Tensor | None, out: Tensor) -> None:
-        some = self.histories.take(rows)
-        items, bounds = some.packed()
-        users = np.repeat(np.arange(len(some)), np.diff(bounds))
-        pairs = np.unique(users * len(self.mixing) + items)  # each item once, however often
-        users, items = np.divmod(pairs, len(self.mixing))
-        offsets = torch.from_numpy(np.searchsorted(users, np.arange(len(some))))
-        scores = embedding_bag(torch.from_numpy(items), self.mixing, offsets, mode="sum")
-        out.copy_(scores if chosen is None else scores[:, chosen])
 
 
 RECIPE = Ease(

@@ -20,7 +20,10 @@ from segue.core.ranking import Ranking, Rules
 from segue.core.recipe import Paper, Recipe, Recommender
 from segue.core.run import Run
 from segue.core.tables import Catalog, Histories, Split
-from segue.decoding.top_scores import Scorer, rank
+from segue.decoding.top_scores import WholeRows, rank
+
+EVENTS = 16_384
+"""Events whose neighbours are added at once."""
 
 
 class ItemKnn(Recipe):
@@ -75,32 +78,24 @@ class _Neighbours(Recommender):
         self.fading = recipe.fading
 
     def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:
-        scorer = _Sum(self, histories)
-        return rank(histories, k, rules, items=len(self.catalog), scorer=scorer, device=torch.device("cpu"))
+        def score(rows: slice) -> Tensor:
+            some = histories.take(rows)
+            items, bounds = (torch.from_numpy(part.astype(np.int64)) for part in some.packed())
+            users = torch.repeat_interleave(torch.arange(len(some)), bounds.diff())
+            age = bounds[1:][users] - 1 - torch.arange(len(items))
+            scores = torch.zeros(len(some), len(self.catalog))
+            for begin in range(0, len(items), EVENTS):
+                part = slice(begin, begin + EVENTS)
+                cells = users[part, None] * scores.shape[1] + self.nearest[items[part]]
+                values = self.similarity[items[part]] * (self.fading ** age[part, None].float())
+                scores.view(-1).index_add_(0, cells.flatten(), values.flatten())
+            return scores
+
+        scorer, cpu = WholeRows(len(self.catalog), score), torch.device("cpu")
+        return rank(histories, k, rules, items=len(self.catalog), scorer=scorer, device=cpu)
 
     def weights(self) -> Mapping[str, Tensor]:
         return {"nearest": self.nearest, "similarity": self.similarity}
-
-
-class _Sum(Scorer):
-    EVENTS = 16_384
-    """Events whose neighbours are added at once."""
-
-    def __init__(self, fitted: _Neighbours, histories: Histories) -> None:
-        self.fitted, self.histories = fitted, histories
-
-    def __call__(self, rows: slice, chosen: Tensor | None, out: Tensor) -> None:
-        fitted, some = self.fitted, self.histories.take(rows)
-        items, bounds = (torch.from_numpy(part.astype(np.int64)) for part in some.packed())
-        users = torch.repeat_interleave(torch.arange(len(some)), bounds.diff())
-        age = bounds[1:][users] - 1 - torch.arange(len(items))
-        scores = torch.zeros(len(some), len(fitted.catalog))
-        for begin in range(0, len(items), self.EVENTS):
-            part = slice(begin, begin + self.EVENTS)
-            cells = users[part, None] * scores.shape[1] + fitted.nearest[items[part]]
-            values = fitted.similarity[items[part]] * (fitted.fading ** age[part, None].float())
-            scores.view(-1).index_add_(0, cells.flatten(), values.flatten())
-        out.copy_(scores if chosen is None else scores[:, chosen])
 
 
 RECIPE = ItemKnn(

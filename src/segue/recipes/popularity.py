@@ -66,8 +66,11 @@ class _Counts(Scorer):
     def __init__(self, counts: Tensor) -> None:
         self.counts = counts
 
-    def __call__(self, rows: slice, chosen: Tensor | None, out: Tensor) -> None:
-        out.copy_((self.counts if chosen is None else self.counts[chosen]).expand_as(out))
+    def choose(self, items: Tensor) -> None:
+        self.counts = self.counts[items]
+
+    def __call__(self, rows: slice, items: slice, out: Tensor) -> None:
+        out.copy_(self.counts[items].expand_as(out))
 
 
 RECIPE = Popularity(
