@@ -75,3 +75,9 @@ class TestMask:
 def test_a_model_without_a_mask_says_so() -> None:
     with pytest.raises(AttributeError):
         _ = model_of(ItemScorer()).mask
+
+
+def test_a_model_that_asks_by_mask_looks_at_one_event_fewer() -> None:
+    # Training never goes beyond `length` places, and the question needs one of them.
+    model = model_of(ItemScorer(question="mask"), Bidirectional(width=8, inner=8))
+    assert (model.history, model_of(ItemScorer()).history) == (4, 5)

@@ -45,7 +45,8 @@ class ItemScorerModel(nn.Module):
 
     def __init__(self, part: ItemScorer, backbone: Backbone, items: int, length: int) -> None:
         super().__init__()
-        self.part, self.items, self.history = part, items, length
+        # The question takes a place, and only `length` places are ever trained: one event fewer is looked at.
+        self.part, self.items, self.history = part, items, length - (part.question == "mask")
         self.table = nn.Embedding(items + (part.question == "mask"), backbone.width)
         nn.init.trunc_normal_(self.table.weight, std=part.spread, a=-2 * part.spread, b=2 * part.spread)
         self.trunk = backbone.build(length)

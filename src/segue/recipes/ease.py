@@ -20,6 +20,7 @@ from segue.core.ranking import Ranking, Rules
 from segue.core.recipe import Paper, Recipe, Recommender
 from segue.core.run import Run
 from segue.core.tables import Catalog, Histories, Split
+from segue.data.cooccurrence import common_users
 from segue.decoding.top_scores import WholeRows, rank
 
 
@@ -30,8 +31,8 @@ class Ease(Recipe):
     """Added to the diagonal: the ridge penalty lambda of the paper."""
     memory_gb: PositiveFloat = 8.0
     """Refuse to start when the two items x items matrices would need more."""
-    block: PositiveInt = 4096
-    """Users whose co-occurrences are counted at once."""
+    block: PositiveInt = 256
+    """Items whose co-occurrences are counted at once."""
 
     def fit(self, split: Split, run: Run) -> Recommender:
         """Count co-occurrences, invert, normalise.
@@ -46,12 +47,11 @@ class Ease(Recipe):
                 f"EASE on {items:,} items needs {needed:.0f} GB for its items x items matrices and may use "
                 f"{self.memory_gb:g}; prepare the data with a higher core, raise memory_gb, or take item_knn."
             )
-        gram = torch.zeros(items, items)
-        run.begin("counting co-occurrences", len(split.train))
-        for begin in range(0, len(split.train), self.block):
-            users = incidence(split.train.take(slice(begin, begin + self.block)), items)
-            gram.addmm_(users.T, users)
-            run.advance(len(users))
+        gram = torch.empty(items, items)
+        run.begin("counting co-occurrences", items)
+        for some, common in common_users(split.train, items, self.block):
+            gram[:, some] = common
+            run.advance(some.stop - some.start)
         run.end()
         gram.diagonal().add_(self.penalty)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
@@ -62,15 +62,6 @@ class Ease(Recipe):
     def restore(self, catalog: Catalog, weights: Mapping[str, Tensor]) -> Recommender:
         """The recommender that `weights` were taken from."""
         return LinearRecommender(self, catalog, weights["mixing"])
-
-
-def incidence(histories: Histories, items: int) -> Tensor:
-    """1 where a user (row) had an item (column), however often."""
-    values, bounds = histories.packed()
-    users = np.repeat(np.arange(len(histories)), np.diff(bounds))
-    filled = torch.zeros(len(histories), items)
-    filled[torch.from_numpy(users), torch.from_numpy(values.astype(np.int64))] = 1.0
-    return filled
 
 
 class LinearRecommender(Recommender):

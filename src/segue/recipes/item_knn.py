@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
 from segue.core.claim import Claim
 from segue.core.ranking import Ranking, Rules
 from segue.core.recipe import Paper, Recipe, Recommender
 from segue.core.run import Run
 from segue.core.tables import Catalog, Histories, Split
+from segue.data.cooccurrence import common_users
 from segue.decoding.top_scores import WholeRows, rank
 
 EVENTS = 16_384
@@ -40,36 +40,32 @@ class ItemKnn(Recipe):
 
     def fit(self, split: Split, run: Run) -> Recommender:
         """Count common users block by block of items; nothing of size items x items exists at once."""
-        items, bounds = split.train.packed()
-        users = np.repeat(np.arange(len(split.train)), np.diff(bounds))
         count = len(split.catalog)
-        users, items = np.divmod(np.unique(users * count + items), count)
-        by_item = np.argsort(items, kind="stable")
-        starts = np.searchsorted(items[by_item], np.arange(count + 1))
-        whose = torch.from_numpy(users[by_item])
-        bags = torch.from_numpy(starts[:-1])
-        norms = torch.from_numpy(np.diff(starts)).float().sqrt()
         kept = min(self.neighbours, count)
         nearest = torch.zeros(count, kept, dtype=torch.int32)
         weights = torch.zeros(count, kept)
+        norms = torch.from_numpy(_users_of(split.train, count)).float().sqrt()
         run.begin("comparing items", count)
-        for begin in range(0, count, self.block):
-            end = min(begin + self.block, count)
-            chosen = torch.zeros(len(split.train), end - begin)
-            events = slice(int(starts[begin]), int(starts[end]))
-            chosen[whose[events], torch.from_numpy(items[by_item][events]) - begin] = 1.0
-            similar = embedding_bag(whose, chosen, bags, mode="sum").T
-            similar /= norms[begin:end, None] * norms + self.shrinkage
-            similar[torch.arange(end - begin), torch.arange(begin, end)] = 0.0
-            weights[begin:end], columns = similar.topk(kept, dim=1)
-            nearest[begin:end] = columns.int()
-            run.advance(end - begin)
+        for some, common in common_users(split.train, count, self.block):
+            similar = common.T / (norms[some, None] * norms + self.shrinkage)
+            own = torch.arange(some.start, some.stop)
+            similar[own - some.start, own] = 0.0
+            weights[some], columns = similar.topk(kept, dim=1)
+            nearest[some] = columns.int()
+            run.advance(len(own))
         run.end()
         return _Neighbours(self, split.catalog, nearest, weights)
 
     def restore(self, catalog: Catalog, weights: Mapping[str, Tensor]) -> Recommender:
         """The recommender that `weights` were taken from."""
         return _Neighbours(self, catalog, weights["nearest"], weights["similarity"])
+
+
+def _users_of(histories: Histories, items: int) -> np.ndarray:
+    """How many different users each item has."""
+    events, bounds = histories.packed()
+    users = np.repeat(np.arange(len(histories)), np.diff(bounds))
+    return np.bincount(np.unique(users * items + events) % items, minlength=items)
 
 
 class _Neighbours(Recommender):
