@@ -39,6 +39,7 @@ class Bar:
             TextColumn("{task.fields[note]}"),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,
         )
         self.progress.start()
         self.task = self.progress.add_task(what, total=steps, note="")

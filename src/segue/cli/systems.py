@@ -57,10 +57,11 @@ def doctor(as_json: Json = False) -> None:
         print_json(findings)
         return
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console()
     for finding in findings:
         mark = {"good": "[green]ok[/]", "missing": "[yellow]--[/]", "bad": "[red]!![/]"}[finding["state"]]
-        console.print(f"{mark}  [bold]{finding['what']}[/]  {finding['words']}", highlight=False)
+        console.print(f"{mark}  [bold]{finding['what']}[/]  {escape(finding['words'])}", highlight=False)
     if any(finding["state"] == "bad" for finding in findings):
         raise typer.Exit(1)

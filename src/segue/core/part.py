@@ -74,7 +74,7 @@ class Part(BaseModel):
             "unknown_kind",
             "unknown {wanted} '{kind}'{hint}; known: {known}",
             {
-                "wanted": cls.__name__,
+                "wanted": cls.__name__.split("[")[0],
                 "kind": kind,
                 "hint": f"; did you mean '{near[0]}'?" if near else "",
                 "known": ", ".join(sorted(known)) or "none",
@@ -100,6 +100,8 @@ class Part(BaseModel):
         values = self.dump()
         for path, value in changes.items():
             values = _set(values, path.split("."), value, whole=path)
+            if isinstance(value, str) and len(changes) > 1:  # perhaps a kind, whose own settings come next
+                values = type(self).parse(values).dump()
         return type(self).parse(values)
 
     @classmethod

@@ -67,7 +67,7 @@ class Recipe(Part):
 
     @property
     def history(self) -> int | None:
-        """The newest events of a history that the system looks at, or None for all; part of the fingerprint."""
+        """The newest events of a history that the system looks at, or None for all of them."""
         return None
 
     @property

@@ -57,7 +57,7 @@ class LeaveOneOut(SplitRule):
         held[drawn] += 1
         return _split(
             dataset,
-            rule=f"leave-one-out: last event; validation: second-last event of {count} users",
+            rule=f"leave-one-out: last event; validation: second-last event of {self.validation_users} users",
             train_ends=whole.ends - held,
             validation=(drawn, whole.ends[drawn] - 2, whole.ends[drawn] - 1),
             test=_rows(tested, whole.ends - 1, whole.ends),

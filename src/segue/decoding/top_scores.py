@@ -15,8 +15,8 @@ from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.tables import Histories
 from segue.kernels.top_k import TopK, padded_scores
 
-USERS, TILE = 1024, 4096
-"""Users and items of one product: 16 MB of scores, which stay in a last-level cache."""
+USERS, TILE = 512, 4096
+"""Users and items of one product: 8 MB of scores, which stay in a last-level cache."""
 
 
 class TopScores(Decoder[ScoringModel]):

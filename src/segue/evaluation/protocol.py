@@ -38,6 +38,12 @@ class Protocol(Part):
     """Whether a hit is an item, or a code that several items may share."""
     core: NonNegativeInt = 0
     """Users and items with fewer events were dropped, again and again; 0 means none were."""
+    user_core: NonNegativeInt | None = None
+    """Fewest events of a user, where it is not `core`."""
+    item_core: NonNegativeInt | None = None
+    """Fewest events of an item, where it is not `core`."""
+    users: NonNegativeInt = 0
+    """Test users drawn at random; 0 means all were asked."""
     positives: str = "every event"
     """Which events count as an interaction."""
 
@@ -99,6 +105,6 @@ def same_protocol(protocols: Iterable[Protocol]) -> Protocol:
             raise ProtocolError(
                 f"these numbers were measured under different protocols ({first.fingerprint} and {other.fingerprint}) "
                 f"and cannot stand in one table. They differ in {changes}. Measure both the same way, or ask for a "
-                f"mixed table (mixed=True)."
+                f"mixed table (--mixed, or mixed=True)."
             )
     return first

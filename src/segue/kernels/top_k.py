@@ -17,6 +17,8 @@ from segue.core.shapes import Float, Int
 
 CHUNK = 128
 """Scores that share one maximum."""
+ROWS = 64
+"""Rows of a whole tile sorted at once: bounds the memory of their keys."""
 
 
 class TopK:
@@ -41,7 +43,8 @@ class TopK:
         threshold = self.values[:, -1]
         row, chunk = (best > threshold[:, None]).nonzero(as_tuple=True)
         if len(row) > rows * k or self.empty:
-            values, columns = _best_of(chunks, best, k)
+            pieces = [_best_of(*some, k) for some in zip(chunks.split(ROWS), best.split(ROWS), strict=True)]
+            values, columns = (torch.cat(parts) for parts in zip(*pieces, strict=True))
         else:
             values, columns = _above(chunks, row, chunk, threshold)
         if values.shape[1]:

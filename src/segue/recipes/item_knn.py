@@ -47,7 +47,7 @@ class ItemKnn(Recipe):
         norms = torch.from_numpy(_users_of(split.train, count)).float().sqrt()
         run.begin("comparing items", count)
         for some, common in common_users(split.train, count, self.block):
-            similar = common.T / (norms[some, None] * norms + self.shrinkage)
+            similar = common.T / (norms[some, None] * norms + self.shrinkage).clamp_min(1e-12)
             own = torch.arange(some.start, some.stop)
             similar[own - some.start, own] = 0.0
             weights[some], columns = similar.topk(kept, dim=1)

@@ -45,7 +45,7 @@ def evaluate_run(
     cost = Cost()
     if (folder / REPORT).exists():
         before = read_report(folder)
-        cost = Cost(before.seconds, before.cpu_seconds)
+        cost = Cost(before.seconds, before.cpu_seconds, before.peak_memory_mb)
     target = out or folder
     if target != folder:
         runs.write_text(target / runs.RECIPE, asked.yaml())

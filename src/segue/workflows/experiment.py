@@ -26,7 +26,7 @@ class Questions(Part):
     seen: bool = False
     """Whether items of the history may be recommended again."""
     users: PositiveInt | None = None
-    """Score at most so many test cases, drawn by the seed; none means all."""
+    """Ask at most so many test users, the same ones for every system and seed; none means all."""
 
 
 class Experiment(Part):
@@ -40,6 +40,8 @@ class Experiment(Part):
     """How test cases are held out."""
     evaluation: Questions = Questions()
     """What is asked."""
+    own: str = ""
+    """Where the system comes from when it is not one of Segue's: MODULE:NAME."""
     seed: NonNegativeInt = 0
     """Of weights, batches, dropout, negatives and of the split's draws."""
 
@@ -59,15 +61,18 @@ class Experiment(Part):
         values = self.dump()
         recipe = values.pop("recipe")
         values.pop("kind")
-        return yaml.safe_dump({"recipe": recipe.pop("name"), **recipe, **values}, sort_keys=False, width=120)
+        name, own = recipe.pop("name"), values.pop("own")
+        return yaml.safe_dump({"recipe": own or name, **recipe, **values}, sort_keys=False, width=120)
 
 
 def data_of(source: str) -> Preparation | World:
     """The data that `--data` names: 'world' is the simulated one, anything else a path."""
-    return World() if source == "world" else Preparation(path=source)
+    return World() if source == "world" else Preparation(path=str(Path(source).resolve()))
 
 
-def new(recipe: str, data: str | None, settings: Mapping[str, Any], seed: int | None) -> Experiment:
+def new(
+    recipe: str, data: str | None = None, settings: Mapping[str, Any] | None = None, seed: int | None = None
+) -> Experiment:
     """The experiment that the words of a command describe; `recipe` is a system's name or a YAML file.
 
     Raises:
@@ -75,12 +80,12 @@ def new(recipe: str, data: str | None, settings: Mapping[str, Any], seed: int | 
     """
     systems.load_shelves()
     is_file = recipe.endswith((".yaml", ".yml"))
-    experiment = load(Path(recipe)) if is_file else Experiment(recipe=systems.find(recipe))
+    experiment = load(Path(recipe)) if is_file else _of(recipe)
     if data is not None:
         experiment = experiment.model_copy(update={"data": data_of(data)})
     if seed is not None:
         experiment = experiment.changed({"seed": seed})
-    return experiment.with_settings(settings)
+    return experiment.with_settings(settings or {})
 
 
 def load(path: Path) -> Experiment:
@@ -102,9 +107,8 @@ def load(path: Path) -> Experiment:
     data = values.pop("data", None)
     if isinstance(data, str):
         data = data_of(data).dump()
-    recipe = systems.find(name)
     values.pop("kind", None)
-    experiment = Experiment(recipe=recipe)
+    experiment = _of(name)
     if data is not None:
         data = {"kind": "preparation"} | data if "path" in data else {"kind": "world"} | data
         values["data"] = data
@@ -112,6 +116,10 @@ def load(path: Path) -> Experiment:
         return experiment.with_settings(values)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
+
+
+def _of(name: str) -> Experiment:
+    return Experiment(recipe=systems.find(name), own=name if ":" in name else "")
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -21,7 +21,7 @@ from segue.training.loop import BEST, LATEST
 from segue.training.trackers import JsonLines
 from segue.workflows import runs, systems
 from segue.workflows.experiment import Experiment
-from segue.workflows.measure import Cost, measure
+from segue.workflows.measure import Cost, measure, peak_memory_mb
 
 BASELINES = ("popularity", "item_knn")
 """Fitted beside every system: whoever does not beat them should hear it at once."""
@@ -32,7 +32,7 @@ LARGEST = 100_000
 
 def fit(
     experiment: Experiment,
-    folder: Path,
+    folder: Path | str,
     run: Run | None = None,
     *,
     overwrite: bool = False,
@@ -44,6 +44,7 @@ def fit(
         RunError: the folder holds another run, or a finished one, and neither `run.resume` nor `overwrite` is set.
         DataError: the data cannot be used.
     """
+    folder = Path(folder)
     run = replace(run or Run(), seed=experiment.seed, folder=folder)
     with team(run.device) as us:
         split = runs.split_of(experiment) if us.leads else None
@@ -54,7 +55,7 @@ def fit(
         split = split or runs.split_of(experiment)  # by now the leader has prepared it
         began, cpu = time.monotonic(), time.process_time()
         recommender = experiment.recipe.fit(split, run)
-        cost = Cost(time.monotonic() - began, time.process_time() - cpu)
+        cost = Cost(time.monotonic() - began, time.process_time() - cpu, peak_memory_mb())
         if us.leads:
             runs.save(folder, recommender, split.dataset)
             report, _ = write_up(experiment, recommender, split, folder, run, cost, baselines)

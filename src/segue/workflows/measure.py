@@ -16,8 +16,9 @@ import torch
 
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.run import Run
+from segue.core.seeding import numpy_generator
 from segue.core.tables import Cases, Split
-from segue.evaluation.accuracy import HitRate, Ndcg
+from segue.evaluation.accuracy import HitRate, Ndcg, ReciprocalRank
 from segue.evaluation.beyond_accuracy import PopularityDeciles, beyond_accuracy
 from segue.evaluation.categories import ItemCategories
 from segue.evaluation.evaluate import Answers, accuracy_metrics, evaluate
@@ -32,12 +33,17 @@ SAMPLES = 5
 """Users whose recommendations stand in the report."""
 
 
+DUPLICATES = {"keep": "kept", "exact": "full repeats dropped", "first": "first kept", "last": "last kept"}
+"""The policies of a preparation, as a protocol says them."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What the fit took."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
 
 
 def protocol_of(experiment: Experiment, split: Split, *, target_time: bool | None = None) -> Protocol:
@@ -47,12 +53,15 @@ def protocol_of(experiment: Experiment, split: Split, *, target_time: bool | Non
     asked = experiment.evaluation
     return Protocol(
         split=split.rule,
-        ties=str(origin.get("ties", "source order")),
+        ties="the order column" if "order column" in str(origin.get("ties")) else "source order",
         seen=asked.seen,
         target_time=experiment.recipe.knows_target_time if target_time is None else target_time,
         candidates="all items",
-        duplicates=str(settings.get("duplicates", "keep")),
-        core=int(settings.get("core") or 0),
+        duplicates=DUPLICATES[settings.get("duplicates", "keep")],
+        core=settings.get("core") or 0,
+        user_core=settings.get("user_core"),
+        item_core=settings.get("item_core"),
+        users=asked.users or 0,
         positives=str(settings.get("positive") or "every event"),
     )
 
@@ -61,7 +70,7 @@ def test_cases(experiment: Experiment, split: Split) -> Cases:
     """The cases that are asked: all of them, or as many as the experiment wants."""
     cases, most = split.test, experiment.evaluation.users
     if most is not None and most < len(cases):
-        chosen = np.random.default_rng(0).choice(len(cases), most, replace=False)
+        chosen = numpy_generator(0, "test users").choice(len(cases), most, replace=False)
         cases = cases.take(np.sort(chosen))
     return cases
 
@@ -98,13 +107,13 @@ def measure(
         users=len(cases),
         metrics=means(answered.per_user),
         beyond=beyond_accuracy(ranking, cases.histories, counts, categories),
-        slices=by_slice([HitRate(k=k), Ndcg(k=k)], ranking, slices),
+        slices=by_slice([HitRate(k=k), Ndcg(k=k), ReciprocalRank(k=k)], ranking, slices),
         recommended_deciles=deciles.recommended.tolist(),
         chosen_deciles=deciles.chosen.tolist(),
         seed=experiment.seed,
         seconds=cost.seconds,
         cpu_seconds=cost.cpu_seconds,
-        peak_memory_mb=peak_memory_mb(),
+        peak_memory_mb=cost.peak_memory_mb,
         hardware=hardware(),
         versions=versions(),
         command=" ".join(["segue", *sys.argv[1:]]) if sys.argv else "",
