@@ -11,7 +11,7 @@ from segue.backbones.gru import Gru
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.tables import Histories
 from segue.decoding import top_scores
-from segue.decoding.top_scores import Scorer, TopScores, rank
+from segue.decoding.top_scores import Scorer, TopScores, WholeRows, rank
 from segue.models.item_scorer import ItemScorer, ItemScorerModel
 from segue.testing import check_decoder
 
@@ -27,8 +27,17 @@ class Given(Scorer):
     def __init__(self, scores: Tensor) -> None:
         self.scores = scores
 
-    def __call__(self, rows: slice, chosen: Tensor | None, out: Tensor) -> None:
-        out.copy_(self.scores[rows] if chosen is None else self.scores[rows][:, chosen])
+    def choose(self, items: Tensor) -> None:
+        self.scores = self.scores[:, items]
+
+    def __call__(self, rows: slice, items: slice, out: Tensor) -> None:
+        out.copy_(self.scores[rows, items])
+
+
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two users and four items at a time."""
+    monkeypatch.setattr(top_scores, "TILE", 4)
+    monkeypatch.setattr(Scorer, "users", 2)
 
 
 def model_of() -> ItemScorerModel:
@@ -49,7 +58,10 @@ def test_it_is_a_sort_of_what_is_allowed(lists, allow, deny, seen: bool, k: int,
     grades = st.lists(st.sampled_from([0.0, 1.0, 2.0]), min_size=ITEMS, max_size=ITEMS)
     scores = [data.draw(grades) for _ in lists]
     rules = Rules(seen=seen, allow=rows_of(allow), deny=rows_of(deny))
-    ranking = rank(Histories.from_lists(lists), k, rules, items=ITEMS, scorer=Given(torch.tensor(scores)), device=CPU)
+    scorer = Given(torch.tensor(scores))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        small_tiles(monkeypatch)
+        ranking = rank(Histories.from_lists(lists), k, rules, items=ITEMS, scorer=scorer, device=CPU)
     for row, history in enumerate(lists):
         allowed = [
             item
@@ -62,11 +74,11 @@ def test_it_is_a_sort_of_what_is_allowed(lists, allow, deny, seen: bool, k: int,
 
 
 @pytest.mark.parametrize("rules", [Rules(), Rules(seen=True), Rules(allow=np.array([1, 3, 5, 7]), deny=np.array([3]))])
-def test_small_blocks_of_users_and_of_tokens_change_nothing(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_tiles_and_few_tokens_at_once_change_nothing(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
     histories = Histories.from_lists([[row % ITEMS] * (row % 6) for row in range(23)])
     model = model_of()
     whole = TopScores()(model, histories, 4, rules)
-    monkeypatch.setattr(top_scores, "SCORES_BYTES", 5 * 128 * 4)  # five users at a time
+    small_tiles(monkeypatch)
     pieces = TopScores(tokens=3)(model, histories, 4, rules)
     assert np.array_equal(pieces.items, whole.items)
     np.testing.assert_allclose(pieces.scores, whole.scores, rtol=1e-5)
@@ -82,3 +94,22 @@ def test_nobody_asked_and_nothing_allowed() -> None:
     none = Rules(allow=np.array([], dtype=np.int64))
     nothing: Ranking = TopScores()(model_of(), Histories.from_lists([[1]]), 3, none)
     assert nothing.items.tolist() == [[NOTHING] * 3]
+
+
+def test_scores_that_come_in_whole_rows_are_dealt_out_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = torch.arange(3 * ITEMS).float().view(3, ITEMS) % 5
+    asked: list[slice] = []
+
+    def score(rows: slice) -> Tensor:
+        asked.append(rows)
+        return scores[rows]
+
+    small_tiles(monkeypatch)
+    histories = Histories.from_lists([[], [1], [2, 3]])
+    for rules in (Rules(), Rules(allow=np.array([0, 2, 3, 5, 7, 8]))):
+        asked.clear()
+        found = rank(histories, 4, rules, items=ITEMS, scorer=WholeRows(ITEMS, score), device=CPU)
+        wanted = rank(histories, 4, rules, items=ITEMS, scorer=Given(scores), device=CPU)
+        assert np.array_equal(found.items, wanted.items)
+        assert asked[0].start == 0
+        assert [rows.start for rows in asked[1:]] == [rows.stop for rows in asked[:-1]], "each user is scored once"

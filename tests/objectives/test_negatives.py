@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from objectives.two_items import all_zero, rng
 
+from objectives.two_items import all_zero, rng
 from segue.core.batches import SequenceBatch
 from segue.core.tables import Histories
 from segue.data.negatives import InBatchNegatives, MixedNegatives, PopularityNegatives, UniformNegatives
@@ -25,7 +25,7 @@ def chi_square(drawn: torch.Tensor, chances: torch.Tensor) -> float:
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("power", [0.0, 0.75, 1.0])
 def test_popular_items_are_drawn_by_their_count_to_a_power(power: float, shared: bool) -> None:
-    weights = COUNTS.clamp_min(1) ** power                                    # never seen counts as seen once
+    weights = COUNTS.clamp_min(1) ** power  # never seen counts as seen once
     drawn = PopularityNegatives(count=6000, power=power, shared=shared)(BATCH, 5, rng())
     assert drawn.items.shape == ((6000,) if shared else (6, 6000))
     assert chi_square(drawn.items, weights / weights.sum()) < FAR

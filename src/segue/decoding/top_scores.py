@@ -63,7 +63,8 @@ class WholeRows(Scorer):
 
     def __init__(self, items: int, score: Callable[[slice], Tensor]) -> None:
         self.users = max(1, min(USERS, (USERS * TILE) // items))
-        self.score, self.chosen = score, None
+        self.score = score
+        self.chosen: Tensor | None = None
         self.rows, self.scores = slice(0), torch.empty(0)
 
     def choose(self, items: Tensor) -> None:

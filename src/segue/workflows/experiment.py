@@ -25,6 +25,9 @@ class Questions(Part):
     """Lengths of the lists that are scored."""
     seen: bool = False
     """Whether items of the history may be recommended again."""
+    length: PositiveInt | None = None
+    """The newest events of a history that any system is shown; older ones are forgotten, by the seen filter too. None
+    shows all, and each system looks back as far as it can."""
     users: PositiveInt | None = None
     """Ask at most so many test users, the same ones for every system and seed; none means all."""
 

@@ -7,7 +7,7 @@ import platform
 import resource
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -55,6 +55,7 @@ def protocol_of(experiment: Experiment, split: Split, *, target_time: bool | Non
         split=split.rule,
         ties="the order column" if "order column" in str(origin.get("ties")) else "source order",
         seen=asked.seen,
+        length=asked.length,
         target_time=experiment.recipe.knows_target_time if target_time is None else target_time,
         candidates="all items",
         duplicates=DUPLICATES[settings.get("duplicates", "keep")],
@@ -72,6 +73,8 @@ def test_cases(experiment: Experiment, split: Split) -> Cases:
     if most is not None and most < len(cases):
         chosen = numpy_generator(0, "test users").choice(len(cases), most, replace=False)
         cases = cases.take(np.sort(chosen))
+    if experiment.evaluation.length is not None:
+        cases = replace(cases, histories=cases.histories.latest(experiment.evaluation.length))
     return cases
 
 
