@@ -41,7 +41,8 @@ RECIPE = ScoringRecipe(
 VARIANTS = {
     "fast": RECIPE.changed(
         {"name": "bert4rec_fast", "batches.users": 64, "procedure.loop.optimizer.rate": 1e-3,
-         "procedure.loop.optimizer.beta2": 0.98, "procedure.loop.optimizer.warmup": 0.05, "procedure.loop.epochs": 60}
+         "procedure.loop.optimizer.beta2": 0.98, "procedure.loop.optimizer.warmup": 0.05, "procedure.loop.epochs": 32,
+         "procedure.loop.evaluate_every": 4}
     ),
     "small": RECIPE.changed(
         {"name": "bert4rec_small", "batches.history": 50, "backbone.width": 32, "backbone.inner": 128,

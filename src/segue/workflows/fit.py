@@ -119,7 +119,7 @@ def _claim(experiment: Experiment, folder: Path, *, resume: bool, overwrite: boo
     if recipe.exists() and not overwrite:
         if not resume:
             raise RunError(f"{folder} holds a run already; continue it with --resume, or replace it with --overwrite.")
-        before, now = recipe.read_text(encoding="utf-8"), experiment.yaml()
+        before, now = runs.experiment_of(folder).yaml(), experiment.yaml()  # both with the defaults of this version
         if before != now:
             changed = [line for line in now.splitlines() if line not in before.splitlines()]
             raise RunError(

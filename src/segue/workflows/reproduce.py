@@ -76,8 +76,9 @@ def _measured(claim: Claim, experiment: Experiment, folder: Path, run: Run) -> R
 
 
 def _finished(folder: Path, experiment: Experiment) -> bool:
-    recipe = folder / runs.RECIPE
-    return (folder / REPORT).exists() and recipe.exists() and recipe.read_text(encoding="utf-8") == experiment.yaml()
+    if not (folder / REPORT).exists() or not (folder / runs.RECIPE).exists():
+        return False
+    return runs.experiment_of(folder).yaml() == experiment.yaml()
 
 
 def _entry(claim: Claim, reports: list[Report]) -> Entry:
