@@ -34,7 +34,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_command_explains_itself(command: str, segue: Shell) -> None:
     said = segue(*command.split(), "--help")
     assert said.code == 0
-    assert "Usage: segue" in said.out
+    assert "Usage:" in said.out
 
 
 def test_the_version(segue: Shell) -> None:

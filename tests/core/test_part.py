@@ -126,3 +126,8 @@ def test_several_faults_are_several_lines() -> None:
 def test_a_part_is_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Circle().radius = 2.0  # type: ignore[misc]
+
+
+def test_a_hint_is_never_the_word_itself() -> None:
+    with pytest.raises(SettingsError, match=r"side: there is no such setting(?!; did you mean 'side')"):
+        Circle().changed({"side": 2})

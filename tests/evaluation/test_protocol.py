@@ -25,6 +25,9 @@ def test_the_fingerprint_is_the_same_for_ever():
         {"duplicates": "first kept"},
         {"level": "code"},
         {"core": 5},
+        {"user_core": 5},
+        {"item_core": 5},
+        {"users": 1000},
         {"positives": "rating >= 4"},
     ],
 )
@@ -37,8 +40,8 @@ def test_every_setting_moves_the_fingerprint_and_shows_in_words(change):
 
 
 def test_every_setting_is_tried_above():
-    tried = {"split", "ties", "seen", "target_time", "length", "candidates", "duplicates", "level", "core", "positives"}
-    assert tried == set(Protocol.model_fields)
+    tried = {"split", "ties", "seen", "target_time", "length", "candidates", "duplicates", "level", "positives"}
+    assert tried | {"core", "user_core", "item_core", "users"} == set(Protocol.model_fields)
 
 
 @given(st.booleans(), st.one_of(st.none(), st.integers(1, 500)), st.text(max_size=20))

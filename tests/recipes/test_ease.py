@@ -35,7 +35,9 @@ def test_each_item_of_a_history_counts_once() -> None:
 def test_it_solves_the_ridge_problem_without_a_diagonal() -> None:
     # Column j of B minimises |X_j - X b|^2 + penalty |b|^2 over b with b_j = 0.
     world, penalty = two_tastes(users=40, items=8), 2.0
-    seen = ease.incidence(world.train, 8).double()
+    seen = torch.zeros(40, 8, dtype=torch.float64)
+    for user in range(40):
+        seen[user, world.train.items[world.train.starts[user] : world.train.ends[user]]] = 1.0
     mixing = ease.RECIPE.changed({"penalty": penalty, "block": 7}).fit(world, Run()).weights()["mixing"].double()
     for item in range(8):
         others = [other for other in range(8) if other != item]

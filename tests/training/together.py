@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from segue.backbones.hstu import Hstu
 from segue.core.run import Run
 from training.small import Watching, system, world
 
@@ -14,7 +15,7 @@ CASES = {
     "many users": ({"backbone.dropout": 0.0}, 33),
     "in pieces": ({"backbone.dropout": 0.0, "procedure.loop.accumulation": 3}, 33),
     "fewer users than processes": ({"backbone.dropout": 0.0, "batches.users": 1}, 3),
-    "a parameter that is not used": ({"backbone": {"kind": "hstu", "width": 8, "dropout": 0.0}}, 33),
+    "a parameter that is not used": ({"backbone": Hstu(width=8, dropout=0.0)}, 33),
 }
 """Settings and number of users. Without timestamps HSTU's time bias gets no gradient."""
 

@@ -40,7 +40,7 @@ def test_a_path_that_names_none_of_our_parts_belongs_to_the_recipe() -> None:
     experiment = new("sasrec_small", "log.csv", {"backbone.depth": 3, "split": "leave_two_out", "data.core": 5}, 7)
     assert experiment.recipe.backbone.depth == 3
     assert experiment.split == LeaveTwoOut()
-    assert experiment.data == Preparation(path="log.csv", core=5)
+    assert experiment.data == Preparation(path=str(Path("log.csv").resolve()), core=5)
     assert experiment.seed == 7
 
 

@@ -123,7 +123,8 @@ def explain(error: ValidationError, cls: type[BaseModel]) -> str:
     for fault in error.errors():
         path = ".".join(str(step) for step in fault["loc"]) or "settings"
         if fault["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(fault["loc"][-1]), _all_field_names(cls), n=1)
+            wrong = str(fault["loc"][-1])  # another part may have a setting of just this name
+            near = difflib.get_close_matches(wrong, [name for name in _all_field_names(cls) if name != wrong], n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             lines.append(f"{path}: there is no such setting{hint}")
         else:

@@ -67,6 +67,12 @@ class Protocol(Part):
         if self.level != "item":
             parts.append(f"hits counted by {self.level}")
         parts.append(f"{self.core}-core" if self.core else "no core filter")
+        if self.user_core is not None:
+            parts.append(f"users with {self.user_core} events")
+        if self.item_core is not None:
+            parts.append(f"items with {self.item_core} events")
+        if self.users:
+            parts.append(f"{self.users} test users drawn")
         parts.append(f"positives: {self.positives}")
         return ", ".join(parts)
 
