@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,16 +73,16 @@ COMPARISONS = {
     "time_to_quality": Comparison(
         "validation NDCG@10 of SASRec on ML-1M by seconds of training",
         (
-            Side("ours/sasrec", "--log {ml1m} --mode quality --seconds 600", "--seconds 5 --batches 3"),
+            Side("ours/sasrec", "--log {ml1m} --mode quality --seconds 240", "--seconds 5 --batches 3"),
             Side(
                 "peers/rectools_sasrec",
-                "--log {ml1m} --mode quality --seconds 600",
+                "--log {ml1m} --mode quality --seconds 240",
                 "--seconds 5 --batches 3",
                 "rectools",
             ),
             Side(
                 "peers/recbole_sasrec",
-                "--log {ml1m} --mode quality --seconds 600 --every 60",
+                "--log {ml1m} --mode quality --seconds 240 --every 60",
                 "--seconds 5 --batch 128",
                 "recbole",
             ),
@@ -122,6 +122,10 @@ def main() -> None:
     for name in given.names:
         comparison = COMPARISONS[name]
         CONSOLE.print(f"\n[bold]{name}[/bold]: {comparison.question}")
+        if given.rounds:
+            comparison = replace(comparison, rounds=given.rounds)
+        if given.allocator:
+            comparison = replace(comparison, allocators=(given.allocator,))
         lines = measure(comparison, files, given.quick)
         rows = summary(comparison, lines)
         write(name, comparison, lines, rows, given.quick)
@@ -132,6 +136,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(COMPARISONS)}; all when none is named")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: shows that it runs, no more")
+    parser.add_argument("--rounds", type=int, help="rounds of each comparison; its own number when not given")
+    parser.add_argument("--allocator", choices=("default", "tuned"), help="only this setting")
     parser.add_argument(
         "--data",
         type=Path,

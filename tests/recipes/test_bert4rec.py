@@ -7,12 +7,13 @@ from segue.recipes import bert4rec
 from segue.testing import check_recipe, first_losses
 
 
+@pytest.mark.slow
 def test_contract() -> None:
     check_recipe(bert4rec.VARIANTS["small"])
 
 
 def test_first_losses() -> None:
-    assert first_losses(bert4rec.VARIANTS["small"]) == pytest.approx([0.0, 0.0, 0.0], rel=1e-3)
+    assert first_losses(bert4rec.VARIANTS["small"]) == pytest.approx([2.99375, 2.96829, 2.96349], rel=1e-3)
 
 
 @pytest.mark.parametrize("recipe", [bert4rec.RECIPE, *bert4rec.VARIANTS.values()], ids=lambda recipe: recipe.name)

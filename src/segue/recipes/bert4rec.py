@@ -45,9 +45,10 @@ VARIANTS = {
          "procedure.loop.evaluate_every": 4}
     ),
     "small": RECIPE.changed(
-        {"name": "bert4rec_small", "batches.history": 50, "backbone.width": 32, "backbone.inner": 128,
-         "batches.users": 64, "procedure.loop.optimizer.rate": 2e-3, "procedure.loop.epochs": 20,
-         "procedure.loop.patience": 0}
+        {"name": "bert4rec_small", "batches.history": 20, "batches.users": 32, "backbone.width": 32,
+         "backbone.depth": 1, "backbone.inner": 128, "backbone.dropout": 0.0, "objective.last_only": 0.8,
+         "procedure.loop": {"epochs": 45, "clip": 1.0, "patience": 0, "evaluate_every": 5, "optimizer": {
+             "rate": 5e-3, "beta2": 0.98, "decay": 0.0, "warmup": 0.1}}}
     ),
 }  # fmt: skip
 CLAIMS = (
