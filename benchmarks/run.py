@@ -73,16 +73,16 @@ COMPARISONS = {
     "time_to_quality": Comparison(
         "validation NDCG@10 of SASRec on ML-1M by seconds of training",
         (
-            Side("ours/sasrec", "--log {ml1m} --mode quality --seconds 240", "--seconds 5 --batches 3"),
+            Side("ours/sasrec", "--log {ml1m} --mode quality --seconds 100", "--seconds 5 --batches 3"),
             Side(
                 "peers/rectools_sasrec",
-                "--log {ml1m} --mode quality --seconds 240",
+                "--log {ml1m} --mode quality --seconds 100",
                 "--seconds 5 --batches 3",
                 "rectools",
             ),
             Side(
                 "peers/recbole_sasrec",
-                "--log {ml1m} --mode quality --seconds 240 --every 60",
+                "--log {ml1m} --mode quality --seconds 100 --every 50",
                 "--seconds 5 --batch 128",
                 "recbole",
             ),
