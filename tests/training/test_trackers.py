@@ -1,11 +1,13 @@
 """The metrics file: a line a look, also after a kill in the middle of a line."""
 
 import builtins
+import types
 from pathlib import Path
 
 import pytest
 
 from segue.core.errors import MissingExtra
+from segue.training import trackers
 from segue.training.trackers import JsonLines, MlFlow, TensorBoard, curve
 
 
@@ -49,3 +51,24 @@ def test_a_missing_tracker_names_the_extra(package: str, tmp_path: Path, monkeyp
     monkeypatch.setattr("segue.core.extras.importlib.import_module", without)
     with pytest.raises(MissingExtra, match=r"pip install 'segue\[track\]'"):
         TensorBoard(tmp_path) if package == "tensorboard" else MlFlow("run")
+
+
+def test_nothing_is_written_before_the_first_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            opened.append(folder)
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            opened.append(f"{name} {value} {step}")
+
+        def flush(self) -> None: ...
+
+    fake = types.SimpleNamespace(SummaryWriter=Writer)
+    monkeypatch.setattr(trackers, "require", lambda package, *, extra: fake)
+    board = trackers.TensorBoard(tmp_path)
+    board.begin("training", 3)
+    assert opened == []
+    board.log(7, {"loss": 1.5})
+    assert opened == [str(tmp_path), "loss 1.5 7"]

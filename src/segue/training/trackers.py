@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from segue.core.extras import require
 
@@ -54,14 +55,20 @@ def curve(path: Path) -> list[dict[str, float]]:
 
 
 class TensorBoard(Silent):
-    """Scalars for TensorBoard, in the run's folder. Needs the extra `track`."""
+    """Scalars for TensorBoard, in the run's folder. Needs the extra `track`.
+
+    Nothing is written before the first number: until then the folder belongs to nobody.
+    """
 
     def __init__(self, folder: Path) -> None:
         require("tensorboard", extra="track")
-        self.writer = require("torch.utils.tensorboard", extra="track").SummaryWriter(str(folder))
+        self.folder = folder
+        self.writer: Any = None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Write the numbers of this step."""
+        if self.writer is None:
+            self.writer = require("torch.utils.tensorboard", extra="track").SummaryWriter(str(self.folder))
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
         self.writer.flush()
@@ -71,13 +78,17 @@ class MlFlow(Silent):
     """Metrics of one MLflow run, at the server that MLFLOW_TRACKING_URI names. Needs the extra `track`."""
 
     def __init__(self, name: str) -> None:
-        self.mlflow = require("mlflow", extra="track")
-        self.mlflow.start_run(run_name=name)
+        self.mlflow, self.name, self.started = require("mlflow", extra="track"), name, False
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Send the numbers of this step."""
+        if not self.started:
+            self.mlflow.start_run(run_name=self.name)
+            self.started = True
         self.mlflow.log_metrics(dict(values), step=step)
 
     def end(self) -> None:
         """Close the run."""
-        self.mlflow.end_run()
+        if self.started:
+            self.mlflow.end_run()
+            self.started = False
