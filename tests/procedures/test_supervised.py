@@ -60,3 +60,24 @@ def test_the_score_is_the_ndcg_of_the_validation_cases() -> None:
     hits = ranking.items == targets[:, None]
     gains = np.where(hits.any(1), 1 / np.log2(hits.argmax(1) + 2), 0.0)
     assert watching.rows[-1]["score"] == pytest.approx(gains.mean())
+
+
+class Clock(TopScores):
+    """Writes down when it was asked."""
+
+    def __call__(self, model, histories: Histories, k: int, rules: Rules) -> Ranking:
+        TIMES.append(histories.asked_at)
+        return super().__call__(model, histories, k, rules)
+
+
+TIMES: list[np.ndarray | None] = []
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_look_tells_the_target_time_where_training_does(told: bool) -> None:
+    TIMES.clear()
+    split = world()
+    system({"decoder": Clock(), "procedure.loop.epochs": 1, "batches.target_time": told}).fit(split, Run(seed=5))
+    times = split.validation.histories.timestamps[split.validation.histories.ends]
+    assert len(TIMES) == 1
+    assert np.array_equal(TIMES[0], times) if told else TIMES[0] is None

@@ -36,9 +36,10 @@ class _Trunk(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, vectors: Float[Tensor, "tokens width"], batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
-        packed = nn.utils.rnn.PackedSequence(*_by_step(self.dropout(vectors), batch))
-        hidden = self.gru(packed)[0].data
-        out: Tensor = self.dropout(hidden[_place_by_step(batch)])
+        place = _place_by_step(batch)
+        steps = torch.bincount(batch.rows.positions).cpu()
+        packed = nn.utils.rnn.PackedSequence(self.dropout(vectors)[torch.argsort(place)], steps)
+        out: Tensor = self.dropout(self.gru(packed)[0].data[place])
         return out
 
 
@@ -52,9 +53,3 @@ def _place_by_step(batch: SequenceBatch) -> Tensor:
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order), device=order.device)
     return place
-
-
-def _by_step(vectors: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
-    place = _place_by_step(batch)
-    order = torch.argsort(place)
-    return vectors[order], torch.bincount(batch.rows.positions).cpu()

@@ -20,7 +20,7 @@ USERS, TILE = 512, 4096
 
 
 class TopScores(Decoder[ScoringModel]):
-    """Scores all allowed items by matrix products of a thousand users and some thousand items, and keeps the k best.
+    """Scores all allowed items by matrix products of some hundred users and some thousand items, and keeps the k best.
 
     Equal scores go to the lower item row. The forbidden items of a history are all of it, not just the newest part that
     the model looks at.

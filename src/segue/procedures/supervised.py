@@ -38,7 +38,7 @@ class Supervised(Procedure[ScoringModel]):
     ) -> None:
         """Train the model in place."""
         assert isinstance(model, nn.Module)
-        cases = split.validation
+        cases = split.validation.timed() if batches.knows_target_time else split.validation
         if len(cases) > self.users:
             chosen = run.numpy_generator("validation").choice(len(cases), self.users, replace=False)
             cases = cases.take(np.sort(chosen))
