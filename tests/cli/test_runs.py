@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cli.shell import TINY, Shell, contents, quiet
-from segue.training import checkpoint
+from segue.core import checkpoint
 from segue.training.loop import LATEST
 
 FILES = {

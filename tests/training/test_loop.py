@@ -15,10 +15,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from segue.core import checkpoint
 from segue.core.errors import RunError
 from segue.core.run import Run
 from segue.objectives.full_softmax import FullSoftmax
-from segue.training import checkpoint, loop
+from segue.training import loop
 from segue.training.loop import BEST, LATEST, Loop, train
 from training.small import EPOCHS, STEPS, Watching, system, world
 from training.together import CASES, losses

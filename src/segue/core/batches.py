@@ -80,7 +80,8 @@ class SequenceBatch:
     `items` are item rows of the catalog, all users' tokens in one array. `targets` has for each token the item that
     came next. `timestamps` are Unix seconds of each token; `next_timestamps` those of the item to be predicted, and are
     None when the protocol hides them. `counts` says how often each item of the catalog occurs in training. `order` says
-    which of the rows that were asked for each row is: the rows are sorted by length.
+    which of the rows that were asked for each row is: the rows are sorted by length. `users` are rows of the log's
+    users, -1 for somebody it does not know.
     """
 
     items: Int[Tensor, " tokens"]
@@ -90,6 +91,7 @@ class SequenceBatch:
     timestamps: Int[Tensor, " tokens"] | None = None
     next_timestamps: Int[Tensor, " tokens"] | None = None
     counts: Float[Tensor, " items"] | None = None
+    users: Int[Tensor, " users"] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -119,6 +121,7 @@ class SequenceBatch:
             targets=_tensor(histories.items[places + 1]) if targets else None,
             timestamps=None if times is None else _tensor(times[places]),
             next_timestamps=None if following is None else _tensor(following),
+            users=_tensor(histories.users),
         )
 
     def last(self, states: Float[Tensor, "tokens width"]) -> Float[Tensor, "users width"]:
@@ -142,6 +145,7 @@ class SequenceBatch:
             timestamps=move(self.timestamps),
             next_timestamps=move(self.next_timestamps),
             counts=move(self.counts),
+            users=move(self.users),
         )
 
 

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from segue.core.batches import SequenceBatch
+from segue.core.codes import CodeTree, ItemCodes
 from segue.core.part import Part
 from segue.core.ranking import Ranking, Rules
 from segue.core.run import Run
-from segue.core.shapes import Float
+from segue.core.shapes import Float, Int
 from segue.core.tables import Histories, Split
 
 
@@ -37,6 +38,55 @@ class ScoringModel(Protocol):
 
     def item_vectors(self) -> Float[Tensor, "items width"]:
         """One vector for each item of the catalog."""
+        ...
+
+
+@runtime_checkable
+class Prefixes(Protocol):
+    """Some half-written code tuples of each user: the context is held once, and each prefix has only its own codes."""
+
+    @property
+    def states(self) -> Float[Tensor, "users prefixes width"]:
+        """A vector for what comes after each prefix, to be compared with the codes of its level."""
+        ...
+
+    @property
+    def level(self) -> int:
+        """Codes that each prefix has so far."""
+        ...
+
+    def extended(self, parents: Int[Tensor, "users chosen"], codes: Int[Tensor, "users chosen"]) -> Prefixes:
+        """The prefixes `parents` of each user, each one code longer."""
+        ...
+
+
+@runtime_checkable
+class TokenModel(Protocol):
+    """A model that writes the next item's codes one after another."""
+
+    history: int
+    """The newest events of a history that the model looks at."""
+    codes: ItemCodes
+    """The code tuple of each item."""
+    tree: CodeTree
+    """The trie of valid tuples, on the model's device."""
+
+    def answers(self, batch: SequenceBatch) -> tuple[Float[Tensor, "answers levels width"], Int[Tensor, " answers"]]:
+        """The states before each code of each item that is to be predicted in this batch, and these items."""
+        ...
+
+    def states_of(
+        self, batch: SequenceBatch, items: Int[Tensor, "users asked"]
+    ) -> Float[Tensor, "users asked levels width"]:
+        """The states before each code of any items after each history; the context is computed once for all of them."""
+        ...
+
+    def begin(self, batch: SequenceBatch) -> Prefixes:
+        """One empty prefix after each history."""
+        ...
+
+    def codebook(self, level: int) -> tuple[Float[Tensor, "codes width"], int]:
+        """The vectors that states of a level are compared with, and where among them the level's own codes begin."""
         ...
 
 
@@ -74,6 +124,16 @@ class ModelPart(Part):
 
     def build(self, backbone: Backbone, items: int, length: int) -> nn.Module:
         """The living model for a catalog of `items` and histories of at most `length` events."""
+        raise NotImplementedError
+
+
+class TokenModelPart(Part):
+    """A trunk with code tables at both ends; `build()` makes the living `TokenModel`."""
+
+    abstract: ClassVar[bool] = True
+
+    def build(self, backbone: Backbone, codes: ItemCodes, length: int) -> nn.Module:
+        """The living model for these item codes and histories of at most `length` events."""
         raise NotImplementedError
 
 

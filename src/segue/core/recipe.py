@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,12 +12,24 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from segue.core.forms import Backbone, Batches, Decoder, ModelPart, Objective, Procedure, ScoringModel
+from segue.core import checkpoint
+from segue.core.forms import (
+    Backbone,
+    Batches,
+    Decoder,
+    ModelPart,
+    Objective,
+    Procedure,
+    ScoringModel,
+    TokenModel,
+    TokenModelPart,
+)
 from segue.core.part import Part
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.run import Run
 from segue.core.seeding import derived_seed
 from segue.core.tables import Catalog, Histories, Split
+from segue.core.tokenizing import FittedTokenizer, ItemTokenizer
 
 
 class Paper(BaseModel):
@@ -97,7 +110,7 @@ class ScoringRecipe(Recipe):
     """What is learnt."""
     decoder: Decoder[ScoringModel]
     """How a ranking is made."""
-    procedure: Procedure[ScoringModel]
+    procedure: Procedure
     """The order of the steps."""
 
     @property
@@ -124,18 +137,79 @@ class ScoringRecipe(Recipe):
         return FittedModel(self, catalog, model, weights[COUNTS])
 
     def _build(self, catalog: Catalog, seed: int) -> Any:
-        # Initialisers of torch draw from its global generator: it is set for the moment and put back afterwards.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derived_seed(seed, "weights"))
+        with _initialising(seed):
             return self.model.build(self.backbone, items=len(catalog), length=self.batches.history)
 
 
-class FittedModel(Recommender):
-    """A fitted `ScoringRecipe`; who has no history yet gets the most popular items."""
+class TokenRecipe(Recipe):
+    """A system composed of parts around a model that writes the codes of items."""
 
-    def __init__(self, recipe: ScoringRecipe, catalog: Catalog, model: Any, counts: Tensor) -> None:
+    batches: Batches
+    """How histories become training batches, and how much of a history the model looks at."""
+    tokenizer: ItemTokenizer
+    """How items become tuples of codes."""
+    backbone: Backbone
+    """The trunk."""
+    model: TokenModelPart
+    """The ends of the trunk."""
+    objective: Objective[TokenModel]
+    """What is learnt."""
+    decoder: Decoder[TokenModel]
+    """How a ranking is made."""
+    procedure: Procedure
+    """The order of the steps."""
+
+    @property
+    def history(self) -> int | None:
+        """The newest events of a history that the model looks at."""
+        return self.batches.history
+
+    def fit(self, split: Split, run: Run) -> FittedModel:
+        """Give the items codes, build the model with the run's seed and train it."""
+        tokenizer = self._tokenizer(split, run)
+        model = self._build(tokenizer, run.seed)
+        self.procedure(model, self.batches, self.objective, self.decoder, split, run)
+        return FittedModel(self, split.catalog, model, torch.from_numpy(split.item_counts()), tokenizer)
+
+    def restore(self, catalog: Catalog, weights: Mapping[str, Tensor]) -> FittedModel:
+        """The recommender that `weights` were taken from."""
+        tokenizer = self.tokenizer.restore(catalog, _under(weights, TOKENIZER))
+        model = self._build(tokenizer, seed=0)
+        model.load_state_dict(
+            {name: tensor for name, tensor in weights.items() if name != COUNTS and not name.startswith(TOKENIZER)}
+        )
+        model.eval()
+        return FittedModel(self, catalog, model, weights[COUNTS], tokenizer)
+
+    def _tokenizer(self, split: Split, run: Run) -> FittedTokenizer:
+        """Fitted once a run: who resumes finds it in the run folder."""
+        kept = None if run.folder is None else run.folder / CODES
+        if kept is not None and run.resume and kept.exists():
+            return self.tokenizer.restore(split.catalog, checkpoint.read(kept)[0])
+        tokenizer = self.tokenizer.fit(split, run)
+        if kept is not None:
+            checkpoint.write(kept, tokenizer.weights(), {"items": len(split.catalog)})
+        return tokenizer
+
+    def _build(self, tokenizer: FittedTokenizer, seed: int) -> Any:
+        with _initialising(seed):
+            return self.model.build(self.backbone, tokenizer.codes, length=self.batches.history)
+
+
+class FittedModel(Recommender):
+    """A fitted recipe of parts; who has no history yet gets the most popular items."""
+
+    def __init__(
+        self,
+        recipe: ScoringRecipe | TokenRecipe,
+        catalog: Catalog,
+        model: Any,
+        counts: Tensor,
+        tokenizer: FittedTokenizer | None = None,
+    ) -> None:
         self.recipe, self.catalog, self.model, self.counts = recipe, catalog, model, counts
-        self.decoder = recipe.decoder
+        self.decoder: Decoder[Any] = recipe.decoder
+        self.tokenizer = tokenizer
 
     def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:
         """The k best allowed items after each history, best first."""
@@ -155,9 +229,30 @@ class FittedModel(Recommender):
         self.model.to(device)
 
     def weights(self) -> Mapping[str, Tensor]:
-        """The model's weights and the popularity of the items."""
-        return {**self.model.state_dict(), COUNTS: self.counts}
+        """The model's weights, the popularity of the items, and what their codes were made with."""
+        codes = {} if self.tokenizer is None else self.tokenizer.weights()
+        return {
+            **self.model.state_dict(),
+            **{f"{TOKENIZER}{name}": tensor for name, tensor in codes.items()},
+            COUNTS: self.counts,
+        }
+
+
+@contextmanager
+def _initialising(seed: int) -> Iterator[None]:
+    """Initialisers of torch draw from its global generator: it is set for the moment and put back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, "weights"))
+        yield
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 COUNTS = "popularity"
 """Among the weights: how often each item occurs in training."""
+CODES = "checkpoints/tokenizer.safetensors"
+"""In a run folder: the tokenizer, while the model is still learning."""
+TOKENIZER = "tokenizer."
+"""Among the weights: the prefix of what the tokenizer needs."""

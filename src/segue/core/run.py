@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -46,6 +46,10 @@ class Run:
     folder: Path | None = None
     resume: bool = False
     watches: tuple[Watch, ...] = ()
+    cache: Path | None = None
+    """Where what is the same for every run may be kept, such as the vectors of a catalog's texts."""
+    open_run: Callable[[Path], Any] | None = None
+    """Opens the run folder of another fitted system and gives its `Recommender`, for parts that build on one."""
 
     def torch_generator(self, *names: str | int) -> torch.Generator:
         """The stream of random numbers called `names`, on this run's device."""

@@ -16,6 +16,9 @@ import polars as pl
 from segue.core.errors import DataError
 from segue.core.shapes import Int, Num
 
+NOBODY = -1
+"""Stands for the user of a history that is not in the log."""
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -104,7 +107,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Histories:
-    """Some users' pasts, each a window `starts[i] : ends[i]` of one array of events; nothing is copied."""
+    """Some users' pasts, each a window `starts[i] : ends[i]` of one array of events; nothing is copied.
+
+    `users` are rows of the log's users, or `NOBODY`.
+    """
 
     items: Int[np.ndarray, " events"]
     starts: Int[np.ndarray, " rows"]
@@ -154,7 +160,7 @@ class Histories:
             items=np.array(flat, dtype=np.int64),
             starts=ends - lengths,
             ends=ends,
-            users=np.arange(len(histories)),
+            users=np.full(len(histories), NOBODY),
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from pydantic import PositiveInt
 from torch import nn
 
-from segue.core.forms import Batches, Decoder, Objective, Procedure, ScoringModel
+from segue.core.forms import Batches, Decoder, Objective, Procedure
 from segue.core.ranking import Rules
 from segue.core.run import Run
 from segue.core.tables import Split
@@ -15,7 +17,7 @@ from segue.evaluation.metric import Targets
 from segue.training.loop import Loop, train
 
 
-class Supervised(Procedure[ScoringModel]):
+class Supervised(Procedure):
     """Gradient steps on the objective; the weights with the best NDCG on the validation cases are kept."""
 
     loop: Loop = Loop()
@@ -29,10 +31,10 @@ class Supervised(Procedure[ScoringModel]):
 
     def __call__(
         self,
-        model: ScoringModel,
+        model: Any,
         batches: Batches,
-        objective: Objective[ScoringModel],
-        decoder: Decoder[ScoringModel],
+        objective: Objective,
+        decoder: Decoder,
         split: Split,
         run: Run,
     ) -> None:

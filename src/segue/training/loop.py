@@ -20,6 +20,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from segue.core import checkpoint
 from segue.core.batches import SequenceBatch
 from segue.core.errors import RunError
 from segue.core.forms import Batches, Objective
@@ -27,7 +28,6 @@ from segue.core.part import Part
 from segue.core.run import Run
 from segue.core.seeding import derived_seed
 from segue.core.tables import Histories
-from segue.training import checkpoint
 from segue.training.distributed import Team, team
 from segue.training.interrupt import Interrupt
 from segue.training.optim import AdamW

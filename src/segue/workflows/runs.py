@@ -8,12 +8,12 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from segue.core import checkpoint
 from segue.core.errors import RunError
 from segue.core.recipe import Recommender
 from segue.core.tables import Catalog, Dataset, Split
 from segue.data.open import open_dataset
 from segue.data.preparation import Preparation
-from segue.training import checkpoint
 from segue.workflows.experiment import Experiment, load
 
 RECIPE, WEIGHTS, CATALOG, REPORT = "recipe.yaml", "weights.safetensors", "catalog.parquet", "report.json"

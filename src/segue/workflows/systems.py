@@ -10,10 +10,12 @@ from collections.abc import Iterator
 import segue.backbones
 import segue.data
 import segue.decoding
+import segue.encoders
 import segue.models
 import segue.objectives
 import segue.procedures
 import segue.recipes
+import segue.tokenizers
 from segue.core.errors import SettingsError
 from segue.core.recipe import Recipe
 
@@ -55,7 +57,16 @@ def find(name: str) -> Recipe:
 
 def load_shelves() -> None:
     """Import every part, so that YAML and `--set` can name any of them by kind."""
-    shelves = (segue.backbones, segue.models, segue.objectives, segue.decoding, segue.procedures, segue.data)
+    shelves = (
+        segue.encoders,
+        segue.tokenizers,
+        segue.backbones,
+        segue.models,
+        segue.objectives,
+        segue.decoding,
+        segue.procedures,
+        segue.data,
+    )
     for shelf in shelves:
         for module in pkgutil.iter_modules(shelf.__path__, f"{shelf.__name__}."):
             if not module.ispkg:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from segue.core import checkpoint
 from segue.core.errors import RunError
-from segue.training import checkpoint
 
 ONE, OTHER = {"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([3.0, 4.0])}
 

@@ -1,0 +1,1 @@
+"""Encoders: a vector for each item of a catalog."""

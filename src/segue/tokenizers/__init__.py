@@ -1,0 +1,1 @@
+"""Tokenizers: each item of a catalog as a short tuple of codes."""
