@@ -79,3 +79,30 @@ def test_bfloat16_stays_near() -> None:
     assert found.dtype == fast_slope.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), wanted, atol=0.05, rtol=0.05)
     torch.testing.assert_close(fast_slope.float(), slope, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+def test_a_bias_by_place_and_its_gradient(lengths: tuple[int, ...]) -> None:
+    rows, qkv = rows_of(lengths), normal(sum(lengths), 3, 2, 8)
+    longest = max(lengths, default=0)
+    found = {}
+    for implementation in ("reference", "cpu"):
+        bias, own = normal(2, longest, longest, seed=1), qkv.detach().clone().requires_grad_()
+        with use(implementation):
+            out = packed_attention(own, rows, causal=False, scale=0.7, bias=bias)
+        (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum().backward()
+        assert bias.grad is not None
+        assert own.grad is not None
+        found[implementation] = out.detach(), own.grad, bias.grad
+    for one, other in zip(found["cpu"], found["reference"], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_the_bias_is_added_to_the_logits_by_place() -> None:
+    rows, qkv = rows_of((3,)), torch.zeros(3, 3, 1, 2)
+    qkv[:, 2, 0, 0] = torch.tensor([1.0, 2.0, 3.0])
+    bias = torch.log(torch.tensor([[[1.0, 1.0, 2.0], [1.0, 3.0, 4.0], [2.0, 2.0, 4.0]]]))
+    for implementation in ("reference", "cpu"):
+        with use(implementation):
+            out = packed_attention(qkv, rows, causal=False, scale=1.0, bias=bias)
+        torch.testing.assert_close(out[:, 0], torch.tensor([9 / 4, 19 / 8, 18 / 8]))

@@ -96,8 +96,8 @@ class CodeTree:
     share a tuple, and then the one with most weight first.
     """
 
-    children: tuple[Int[Tensor, " bounds"], ...]
-    codes: tuple[Int[Tensor, " nodes"], ...]
+    children: tuple[Int[Tensor, "_"], ...]
+    codes: tuple[Int[Tensor, "_"], ...]
     items: Int[Tensor, " items"]
     log_shares: Float[Tensor, " items"]
     """Log probability of each entry of `items`, given its leaf."""
@@ -159,7 +159,7 @@ class CodeTree:
         return 1 if depth == 0 else len(self.codes[depth - 1]) if depth <= self.levels else len(self.items)
 
     @cached_property
-    def firsts(self) -> tuple[Int[Tensor, " nodes"], ...]:
+    def firsts(self) -> tuple[Int[Tensor, "_"], ...]:
         """By depth: the place in `items` where each node's own begin; its last is before the next node's first."""
         firsts = [torch.arange(len(self.items), device=self.items.device)]
         for bounds in reversed(self.children):
@@ -167,7 +167,7 @@ class CodeTree:
         return tuple(reversed(firsts))
 
     @cached_property
-    def parents(self) -> tuple[Int[Tensor, " nodes"], ...]:
+    def parents(self) -> tuple[Int[Tensor, "_"], ...]:
         """By depth d: the node of depth d above each node of depth d + 1."""
         return tuple(
             torch.repeat_interleave(torch.arange(len(bounds) - 1, device=bounds.device), bounds.diff())

@@ -54,7 +54,7 @@ class TopK:
     def _merge(self, values: Tensor, columns: Tensor) -> None:
         """Ours come first where scores are equal: their columns are lower."""
         values = torch.cat([self.values, values], dim=1)
-        places = _largest(values, self.values.shape[1])
+        places = largest(values, self.values.shape[1])
         self.values = values.gather(1, places)
         self.columns = torch.cat([self.columns, columns], dim=1).gather(1, places)
 
@@ -66,10 +66,10 @@ def padded_scores(rows: int, items: int, device: torch.device) -> Float[Tensor, 
 
 def _best_of(chunks: Tensor, best: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k best of each row of a whole tile and their columns, best first."""
-    chosen = _largest(best, min(k, best.shape[1])).sort(1).values
+    chosen = largest(best, min(k, best.shape[1])).sort(1).values
     scores = chunks.gather(1, chosen[:, :, None].expand(-1, -1, CHUNK)).flatten(1)
     columns = (chosen[:, :, None] * CHUNK + torch.arange(CHUNK, device=scores.device)).flatten(1)
-    places = _largest(scores, min(k, scores.shape[1]))  # ascending chunks keep the order of columns
+    places = largest(scores, min(k, scores.shape[1]))  # ascending chunks keep the order of columns
     return scores.gather(1, places), columns.gather(1, places)
 
 
@@ -89,7 +89,7 @@ def _above(chunks: Tensor, row: Tensor, chunk: Tensor, threshold: Tensor) -> tup
     return values, columns
 
 
-def _largest(values: Tensor, k: int) -> Tensor:
+def largest(values: Tensor, k: int) -> Tensor:
     """Columns of the k largest values of each row, best first, ties to the lower column."""
     bits = (values.float() + 0.0).view(torch.int32).long()  # + 0.0 makes one zero of the two
     ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)  # as integers they compare as floats do

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from segue.core.batches import Rows
-from segue.core.shapes import Float
+from segue.core.shapes import Float, Int
 from segue.kernels.packed_attention import packed_attention
 from segue.layers.rotary import Rotary
+from segue.layers.writing import attend
 
 
 class SelfAttention(nn.Module):
@@ -23,10 +24,35 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(width, width, bias=bias)
         self.rotary = rotary
 
-    def forward(self, vectors: Float[Tensor, "tokens width"], rows: Rows) -> Float[Tensor, "tokens width"]:
-        """What each token gathers from the tokens of its row that it may see."""
-        qkv = self.qkv(vectors).view(len(vectors), 3, self.heads, -1)
-        if self.rotary is not None:
-            qkv = torch.cat([self.rotary(qkv[:, :2], rows.positions), qkv[:, 2:]], dim=1)
+    def forward(
+        self, vectors: Float[Tensor, "tokens width"], rows: Rows, keep: list[tuple[Tensor, Tensor]] | None = None
+    ) -> Float[Tensor, "tokens width"]:
+        """What each token gathers from the tokens of its row that it may see; keys and values are added to `keep`."""
+        qkv = self._qkv(vectors, rows.positions)
+        if keep is not None:
+            keep.append((qkv[:, 1], qkv[:, 2]))
         mixed: Tensor = self.out(packed_attention(qkv, rows, causal=self.causal))
         return mixed
+
+    def write(
+        self,
+        vectors: Float[Tensor, "users prefixes steps width"],
+        positions: Int[Tensor, "users prefixes steps"],
+        context: tuple[Tensor, Tensor],
+        rows: Rows,
+        before: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Float[Tensor, "users prefixes steps width"], tuple[Tensor, Tensor]]:
+        """What new tokens of prefixes gather from their context and their prefix; keys and values of the prefix."""
+        shape = vectors.shape[:3]
+        qkv = self._qkv(vectors.flatten(0, 2), positions.flatten()).view(*shape, 3, self.heads, -1)
+        queries, keys, values = qkv.unbind(3)
+        if before is not None:
+            keys, values = torch.cat([before[0], keys], dim=2), torch.cat([before[1], values], dim=2)
+        mixed = attend(queries, (keys, values), context, rows, queries.shape[-1] ** -0.5)
+        return self.out(mixed.flatten(3)), (keys, values)
+
+    def _qkv(self, vectors: Tensor, positions: Tensor) -> Tensor:
+        qkv: Tensor = self.qkv(vectors).view(len(vectors), 3, self.heads, -1)
+        if self.rotary is not None:
+            qkv = torch.cat([self.rotary(qkv[:, :2], positions), qkv[:, 2:]], dim=1)
+        return qkv

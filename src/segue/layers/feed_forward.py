@@ -24,7 +24,7 @@ class FeedForward(nn.Module):
         self.widen = nn.Linear(width, 2 * inner if activation == "swiglu" else inner, bias=bias)
         self.narrow = nn.Linear(inner, width, bias=bias)
 
-    def forward(self, vectors: Float[Tensor, "tokens width"]) -> Float[Tensor, "tokens width"]:
+    def forward(self, vectors: Float[Tensor, "*tokens width"]) -> Float[Tensor, "*tokens width"]:
         """Each token's vector on its own."""
         wide = self.widen(vectors)
         if self.activation == "swiglu":

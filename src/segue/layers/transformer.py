@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,10 @@ from segue.layers.attention import SelfAttention
 from segue.layers.dropout import Dropout
 from segue.layers.feed_forward import Activation, FeedForward
 from segue.layers.rotary import Rotary
+from segue.layers.writing import Memory, Writing, Written
 
 
-class Transformer(nn.Module):
+class Transformer(Writing):
     """`depth` blocks of attention and feed-forward with residuals around each.
 
     `order` 'pre' normalises what enters a sub-layer and once at the end; 'post' normalises after each residual. With
@@ -49,6 +51,7 @@ class Transformer(nn.Module):
                 f"backbone: position 'rotary' turns pairs, and width {width} over {heads} heads leaves an odd size of "
                 f"{width // heads} a head; change one of them."
             )
+        self.whole = self.writes = causal
         bias = norm == "layer"
         rotary = Rotary(width // heads, length) if position == "rotary" else None
         self.places = nn.Embedding(length, width) if position == "learned" else None
@@ -67,14 +70,52 @@ class Transformer(nn.Module):
 
     def forward(self, vectors: Float[Tensor, "tokens width"], batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
         """The hidden vector of each token."""
-        rows = batch.rows
+        return self.states(vectors, batch.rows)
+
+    def states(self, vectors: Float[Tensor, "tokens width"], rows: Rows) -> Float[Tensor, "tokens width"]:
+        """The hidden vector of each token."""
+        return self._through(self._entering(vectors, rows.positions), rows, None)
+
+    def read(self, vectors: Float[Tensor, "tokens width"], rows: Rows) -> Memory:
+        """Keys and values of the contexts, and the state after each."""
+        kept: list[tuple[Tensor, Tensor]] = []
+        hidden = self._through(self._entering(vectors, rows.positions), rows, kept)
+        return Memory(rows, kept, hidden[rows.last])
+
+    def write(
+        self, memory: Memory, vectors: Float[Tensor, "users prefixes steps width"], written: Written | None
+    ) -> tuple[Float[Tensor, "users prefixes states width"], Written]:
+        """Continue each prefix by some tokens; see `Writing`."""
+        users, prefixes, steps, width = vectors.shape
+        past = 0 if written is None else written.steps
+        assert memory.first is not None
+        first = memory.first[:, None, None, :].expand(users, prefixes, 1, width)
+        if steps == 0:
+            keys, _ = memory.layers[0]
+            nothing = keys.new_empty(users, prefixes, 0, *keys.shape[1:])
+            return first, Written([(nothing, nothing)] * len(memory.layers), 0)
+        places = past + torch.arange(steps, device=vectors.device)
+        positions = (memory.rows.lengths[:, None, None] + places).expand(users, prefixes, steps)
+        hidden = self._entering(vectors, positions)
+        befores = iter([None] * len(memory.layers) if written is None else written.layers)
+        contexts, layers = iter(memory.layers), []
+        for block in self.blocks:
+            hidden, cache = cast(_Residual, block).write(hidden, positions, memory.rows, contexts, befores)
+            layers += [cache] if cache is not None else []
+        hidden = hidden if self.final is None else self.final(hidden)
+        return hidden if written is not None else torch.cat([first, hidden], dim=2), Written(layers, past + steps)
+
+    def _entering(self, vectors: Tensor, positions: Tensor) -> Tensor:
         if self.places is not None:
-            vectors = vectors + self.places(rows.positions)
+            vectors = vectors + self.places(positions)
         if self.entry is not None:
             vectors = self.entry(vectors)
-        vectors = self.dropout(vectors)
+        entered: Tensor = self.dropout(vectors)
+        return entered
+
+    def _through(self, vectors: Tensor, rows: Rows, keep: list[tuple[Tensor, Tensor]] | None) -> Tensor:
         for block in self.blocks:
-            vectors = block(vectors, rows)
+            vectors = block(vectors, rows, keep)
         return vectors if self.final is None else self.final(vectors)
 
 
@@ -88,9 +129,28 @@ class _Residual(nn.Module):
         self.gate = nn.Linear(width, width) if gated else None
         self.dropout = Dropout(dropout)
 
-    def forward(self, vectors: Tensor, rows: Rows) -> Tensor:
+    def forward(self, vectors: Tensor, rows: Rows, keep: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
         entering = self.norm(vectors) if self.order == "pre" else vectors
-        added = self.brick(entering, rows) if isinstance(self.brick, SelfAttention) else self.brick(entering)
+        added = self.brick(entering, rows, keep) if isinstance(self.brick, SelfAttention) else self.brick(entering)
+        return self._leaving(vectors, entering, added)
+
+    def write(
+        self,
+        vectors: Tensor,
+        positions: Tensor,
+        rows: Rows,
+        contexts: Iterator[tuple[Tensor, Tensor]],
+        befores: Iterator[tuple[Tensor, Tensor] | None],
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        entering = self.norm(vectors) if self.order == "pre" else vectors
+        cache = None
+        if isinstance(self.brick, SelfAttention):
+            added, cache = self.brick.write(entering, positions, next(contexts), rows, next(befores))
+        else:
+            added = self.brick(entering)
+        return self._leaving(vectors, entering, added), cache
+
+    def _leaving(self, vectors: Tensor, entering: Tensor, added: Tensor) -> Tensor:
         if self.gate is not None:
             added = torch.sigmoid(self.gate(entering)) * added
         vectors = vectors + self.dropout(added)

@@ -11,8 +11,17 @@ from segue.kernels.packed_attention import cpu, reference
 
 
 def packed_attention(
-    qkv: Float[Tensor, "tokens 3 heads size"], rows: Rows, *, causal: bool
+    qkv: Float[Tensor, "tokens 3 heads size"],
+    rows: Rows,
+    *,
+    causal: bool,
+    scale: float | None = None,
+    bias: Float[Tensor, "heads longest longest"] | None = None,
 ) -> Float[Tensor, "tokens heads*size"]:
-    """softmax(q k' / sqrt(size)) v within each row; with `causal`, a token sees itself and what came before."""
+    """softmax(scale q k' + bias) v within each row; with `causal`, a token sees itself and what came before.
+
+    `scale` is 1 / sqrt(size) unless given. `bias` is added to the logits by place of query and key.
+    """
     chosen = dispatch.choose(qkv.device)
-    return cpu.attention(qkv, rows, causal) if chosen == "cpu" else reference.attention(qkv, rows, causal)
+    implementation = cpu if chosen == "cpu" else reference
+    return implementation.attention(qkv, rows, causal, qkv.shape[-1] ** -0.5 if scale is None else scale, bias)

@@ -9,7 +9,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from segue.core.batches import Rows
 
 
-def attention(qkv: Tensor, rows: Rows, causal: bool) -> Tensor:
+def attention(qkv: Tensor, rows: Rows, causal: bool, scale: float, bias: Tensor | None) -> Tensor:
     """See `packed_attention`."""
     padded = rectangle(qkv, rows).permute(2, 0, 3, 1, 4)  # 3 rows heads length size
     steps = torch.arange(padded.shape[3], device=qkv.device)
@@ -18,7 +18,11 @@ def attention(qkv: Tensor, rows: Rows, causal: bool) -> Tensor:
         seen = seen & (steps <= steps[:, None])
     else:
         seen = seen | (steps == steps[:, None])  # else a padded query sees nothing: NaN
-    mixed = scaled_dot_product_attention(padded[0], padded[1], padded[2], attn_mask=seen)
+    mask = seen
+    if bias is not None:
+        longest = padded.shape[3]
+        mask = bias[:, :longest, :longest].to(padded.dtype).masked_fill(~seen, -torch.inf)
+    mixed = scaled_dot_product_attention(padded[0], padded[1], padded[2], attn_mask=mask, scale=scale)
     return mixed.transpose(1, 2)[rows.owners, rows.positions].flatten(1)
 
 

@@ -1,0 +1,97 @@
+"""Draws items from a token model by walking down the trie at random: what roll-outs are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from segue.core.forms import TokenModel
+from segue.core.part import Part
+from segue.core.ranking import NOTHING, Rules
+from segue.core.shapes import Float, Int
+from segue.core.tables import Histories
+from segue.decoding._walk import batches, leaves, step, tree_of
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Some drawn items of each history, in the order of the draws; `NOTHING` where nothing may be drawn."""
+
+    items: Int[np.ndarray, "rows draws"]
+    log_chances: Float[np.ndarray, "rows draws"]
+    """log P of each draw under the distribution that it was drawn from, in nats."""
+
+
+class Sampling(Part):
+    """Independent draws, code by code, always inside the trie of what may be recommended.
+
+    At each step the children of a prefix are weighed by the model's probability to the power 1 / temperature; only the
+    `top` most probable ones stay, then the smallest set whose share reaches `nucleus` (arXiv:1904.09751), and one is
+    drawn. At temperature 1 without cuts these are draws from the model's distribution over all codes, divided at each
+    step by what lies inside the trie.
+    """
+
+    temperature: PositiveFloat = 1.0
+    """Above 1 draws are more various, below 1 they keep to what is probable."""
+    top: NonNegativeInt = 0
+    """Children that stay at each step; 0 means all."""
+    nucleus: float = Field(default=1.0, gt=0, le=1)
+    """Share of probability that stays at each step."""
+    prefixes: PositiveInt = 8192
+    """Draws of all users together that are written at once; bounds memory."""
+    tokens: PositiveInt = 8192
+    """Events of all contexts together that are read at once; bounds memory."""
+
+    def __call__(
+        self, model: TokenModel, histories: Histories, draws: int, rules: Rules, rng: torch.Generator
+    ) -> Samples:
+        """So many draws for each history; a history without events gets none."""
+        items = np.full((len(histories), draws), NOTHING, dtype=np.int64)
+        log_chances = np.full((len(histories), draws), -np.inf, dtype=np.float32)
+        with torch.inference_mode():
+            tree = tree_of(model, rules)
+            asked = batches(model, histories, tree, rules, prefixes=self.prefixes // draws, tokens=self.tokens)
+            for rows, batch, forbidden in asked if len(tree) else ():
+                prefixes = model.begin(batch)
+                nodes = torch.zeros(len(batch), 1, dtype=torch.int64, device=tree.items.device)
+                total = torch.zeros(len(batch), draws, device=tree.items.device)
+                parents = torch.zeros(len(batch), draws, dtype=torch.int64, device=tree.items.device)
+                for depth in range(tree.levels + 1):
+                    if depth < tree.levels:
+                        below, chances = step(model, prefixes, tree, nodes, renormalized=False)
+                    else:
+                        below, chances = leaves(tree, nodes)
+                    forbidden.strike(depth, nodes, chances)
+                    chosen, chance = self._draw(chances, parents, rng)
+                    total += chance
+                    nodes = below[torch.arange(len(batch), device=below.device)[:, None], parents, chosen]
+                    if depth + 1 < tree.levels:
+                        prefixes = prefixes.extended(parents, tree.codes[depth][nodes])
+                        parents = torch.arange(draws, device=nodes.device).expand(len(batch), -1)
+                    elif depth < tree.levels:
+                        parents = torch.arange(draws, device=nodes.device).expand(len(batch), -1)
+                found = torch.where(total.isneginf(), NOTHING, tree.items[nodes])
+                items[rows], log_chances[rows] = found.cpu().numpy(), total.cpu().numpy()
+        return Samples(items, log_chances)
+
+    def _draw(self, chances: Tensor, parents: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """For each draw a child of its parent, and log P of it; of a parent without children the first, at -inf."""
+        logits = chances / self.temperature
+        if self.top and self.top < logits.shape[2]:
+            least = logits.topk(self.top, dim=2).values[..., -1:]
+            logits = logits.masked_fill(logits < least, -torch.inf)
+        if self.nucleus < 1.0:
+            ordered, order = torch.softmax(logits, dim=2).sort(dim=2, descending=True)
+            beyond = (ordered.cumsum(2) - ordered) >= self.nucleus  # what lies before it is enough already
+            logits = logits.masked_fill(torch.zeros_like(beyond).scatter(2, order, beyond), -torch.inf)
+        # The largest of log P + Gumbel noise is a draw from P; the noise is fresh for each draw.
+        log_p = torch.log_softmax(logits, dim=2)
+        users = torch.arange(len(parents), device=parents.device)[:, None]
+        each = torch.nan_to_num(log_p[users, parents], nan=-torch.inf)
+        noise = torch.empty_like(each).exponential_(generator=rng).log_().neg_()
+        chosen = (each + noise).argmax(2)
+        return chosen, each.gather(2, chosen[..., None]).squeeze(2)

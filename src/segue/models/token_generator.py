@@ -1,0 +1,177 @@
+"""A trunk between tables of codes: it reads the codes of a history and writes those of the next item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import NonNegativeInt, PositiveFloat
+from torch import Tensor, nn
+
+from segue.core.batches import Rows, SequenceBatch
+from segue.core.codes import CodeTree, ItemCodes
+from segue.core.errors import SettingsError
+from segue.core.forms import Backbone, TokenModelPart
+from segue.core.shapes import Float, Int
+from segue.layers.writing import Memory, Writing, Written
+
+
+class TokenGenerator(TokenModelPart):
+    """Embeds each code of each item of a history, and compares the states of the trunk with the codes of a level.
+
+    A causal trunk learns from all items of a history in one pass: the state after an item's last code predicts the
+    first code of the next. An encoder-decoder reads the history in both directions, so it learns the last item of each
+    row; `batches=every_prefix` gives it one row for each event, as TIGER's samples are.
+    """
+
+    softmax: Literal["level", "vocabulary"] = "level"
+    """Compare with the codes of the level alone, or with all levels' codes, as a language model does."""
+    tied: bool = True
+    """Codes have one vector where they are read and where they are written."""
+    scaled: bool = False
+    """Divide what is compared by sqrt(width), as T5 does with tied vectors."""
+    user_tokens: NonNegativeInt = 0
+    """Put one of so many user tokens before each history (TIGER hashes users to 2,000); 0 means none. Users that the
+    log does not know have none."""
+    spread: PositiveFloat = 0.02
+    """Standard deviation of the code vectors at the start."""
+
+    def build(self, backbone: Backbone, codes: ItemCodes, length: int) -> TokenGeneratorModel:
+        """The living model for these item codes and histories of at most `length` events.
+
+        Raises:
+            SettingsError: the trunk cannot go on writing after a context.
+        """
+        return TokenGeneratorModel(self, backbone, codes, length)
+
+
+class TokenGeneratorModel(nn.Module):
+    """A `TokenModel`; see `TokenGenerator`."""
+
+    table_of_items: Tensor
+
+    def __init__(self, part: TokenGenerator, backbone: Backbone, codes: ItemCodes, length: int) -> None:
+        super().__init__()
+        self.part, self.codes, self.history = part, codes, length
+        self.levels = codes.levels
+        trunk = backbone.build((length + 1) * codes.levels + (part.user_tokens > 0))
+        if not isinstance(trunk, Writing):
+            raise SettingsError(
+                f"backbone: {type(backbone).kind()} cannot write codes after a history; choose causal_transformer or "
+                "encoder_decoder."
+            )
+        if not trunk.writes:
+            raise SettingsError(
+                f"backbone: {type(backbone).kind()} sees what comes later, so it cannot write; choose "
+                "causal_transformer or encoder_decoder."
+            )
+        self.trunk = trunk
+        self.table = _table(codes.vocabulary, backbone.width, part.spread)
+        self.written = self.table if part.tied else _table(codes.vocabulary, backbone.width, part.spread)
+        self.user_table = _table(part.user_tokens, backbone.width, part.spread) if part.user_tokens else None
+        tokens = torch.from_numpy(codes.codes).long() + torch.tensor(codes.offsets)
+        self.register_buffer("table_of_items", tokens, persistent=False)  # items levels: rows of the table
+        self._tree = codes.tree
+
+    @property
+    def tree(self) -> CodeTree:
+        """The trie of valid tuples, on the model's device."""
+        self._tree = self._tree.to(self.table_of_items.device)
+        return self._tree
+
+    def codebook(self, level: int) -> tuple[Float[Tensor, "codes width"], int]:
+        """The vectors that states of a level are compared with, and where among them the level's own codes begin."""
+        begin = self.codes.offsets[level]
+        if self.part.softmax == "vocabulary":
+            return self.written.weight, begin
+        return self.written.weight[begin : begin + self.codes.sizes[level]], 0
+
+    def answers(self, batch: SequenceBatch) -> tuple[Float[Tensor, "answers levels width"], Int[Tensor, " answers"]]:
+        """The states before each code of each item to be predicted: every next item, or the last of each row.
+
+        Raises:
+            SettingsError: the batch carries no targets.
+        """
+        if batch.targets is None:
+            raise SettingsError("objective: the batch carries no targets; set batches=next_item or every_prefix.")
+        if not self.trunk.whole:
+            wanted = batch.targets[batch.rows.last]
+            return self.states_of(batch, wanted[:, None])[:, 0], wanted
+        # Behind each row the codes of its last target: one pass then has the states before all codes of all targets.
+        rows = batch.rows.extended()
+        items = batch.items.new_empty(len(batch.items) + len(batch))
+        ends = torch.zeros_like(items, dtype=torch.bool)
+        ends[rows.last] = True
+        items[~ends], items[ends] = batch.items, batch.targets[batch.rows.last]
+        vectors, tokens, ahead = self._context(items, rows, batch.users)
+        hidden = self.trunk.states(vectors, tokens)
+        firsts = torch.ones_like(ends)
+        firsts[rows.offsets[:-1]] = False
+        places = firsts.nonzero().squeeze(1)  # the items that something predicts
+        before = places * self.levels + ahead * (rows.owners[places] + 1) - 1
+        steps = torch.arange(self.levels, device=items.device)
+        return self._asking(hidden[before[:, None] + steps]), batch.targets
+
+    def states_of(
+        self, batch: SequenceBatch, items: Int[Tensor, "users asked"]
+    ) -> Float[Tensor, "users asked levels width"]:
+        """The states before each code of any items after each history; the context is computed once for all of them."""
+        vectors = self.table(self.table_of_items[items][..., :-1])
+        states, _ = self.trunk.write(self._read(batch), vectors, None)
+        return self._asking(states)
+
+    def begin(self, batch: SequenceBatch) -> _Prefixes:
+        """One empty prefix after each history."""
+        memory = self._read(batch)
+        nothing = self.table.weight.new_empty(len(batch), 1, 0, self.table.weight.shape[1])
+        states, written = self.trunk.write(memory, nothing, None)
+        return _Prefixes(self, memory, written, self._asking(states[:, :, -1]), 0)
+
+    def _read(self, batch: SequenceBatch) -> Memory:
+        vectors, tokens, _ = self._context(batch.items, batch.rows, batch.users)
+        return self.trunk.read(vectors, tokens)
+
+    def _context(self, items: Tensor, rows: Rows, users: Tensor | None) -> tuple[Tensor, Rows, int]:
+        """The vectors of all codes of all items, the rows they lie in, and the tokens that stand before each row."""
+        vectors = self.table(self.table_of_items[items]).flatten(0, 1)
+        tokens = Rows(rows.offsets * self.levels)
+        if self.user_table is None:
+            return vectors, tokens, 0
+        assert users is not None, "the model has user tokens and the batch does not say who asks"
+        buckets = (users * 2_654_435_761) % self.part.user_tokens  # neighbours in the log do not share one
+        known = (users >= 0)[:, None].to(vectors.dtype)
+        tokens = Rows(tokens.offsets + torch.arange(len(tokens.offsets), device=items.device))
+        together = vectors.new_empty(len(vectors) + len(rows), vectors.shape[1])
+        first = torch.zeros(len(together), dtype=torch.bool, device=items.device)
+        first[tokens.offsets[:-1]] = True
+        together[first] = (self.user_table(buckets) * known).to(vectors.dtype)
+        together[~first] = vectors
+        return together, tokens, 1
+
+    def _asking(self, states: Tensor) -> Tensor:
+        return states * states.shape[-1] ** -0.5 if self.part.scaled else states
+
+
+@dataclass(frozen=True)
+class _Prefixes:
+    """Half-written tuples; see `core.forms.Prefixes`."""
+
+    model: TokenGeneratorModel
+    memory: Memory
+    written: Written
+    states: Float[Tensor, "users prefixes width"]
+    level: int
+
+    def extended(self, parents: Int[Tensor, "users chosen"], codes: Int[Tensor, "users chosen"]) -> _Prefixes:
+        """The prefixes `parents` of each user, each one code longer."""
+        model = self.model
+        vectors = model.table(codes + model.codes.offsets[self.level])[:, :, None]
+        states, written = model.trunk.write(self.memory, vectors, self.written.take(parents))
+        return _Prefixes(model, self.memory, written, model._asking(states[:, :, -1]), self.level + 1)
+
+
+def _table(rows: int, width: int, spread: float) -> nn.Embedding:
+    table = nn.Embedding(rows, width)
+    nn.init.normal_(table.weight, std=spread)
+    return table
