@@ -36,7 +36,7 @@ class Part(BaseModel):
     @classmethod
     def kind(cls) -> str:
         """The name of this class in YAML and on the command line: `CausalTransformer` is `causal_transformer`."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
     @classmethod
     def kinds(cls) -> dict[str, type[Part]]:

@@ -10,7 +10,7 @@ import torch
 from segue.core.batches import SequenceBatch
 from segue.core.forms import Backbone, Decoder, Objective, ScoringModel
 from segue.core.ranking import NOTHING, Ranking, Rules
-from segue.core.recipe import Recipe, ScoringRecipe
+from segue.core.recipe import Recipe, ScoringRecipe, TokenRecipe
 from segue.core.run import Run
 from segue.core.tables import Histories
 from segue.testing.worlds import ring
@@ -85,7 +85,7 @@ def check_recipe(recipe: Recipe, *, right: float = 0.95, learns_order: bool = Tr
     """
     assert type(recipe).parse(recipe.dump()) == recipe, "the recipe is not the same after YAML"
     world = ring()
-    if isinstance(recipe, ScoringRecipe):
+    if isinstance(recipe, ScoringRecipe | TokenRecipe):
         recipe = recipe.changed({"procedure.seen": True})
     fitted = recipe.fit(world, Run(seed=1))
     histories, targets = world.test.histories, world.test.targets.packed()[0]
@@ -111,7 +111,7 @@ def check_recipe(recipe: Recipe, *, right: float = 0.95, learns_order: bool = Tr
         assert not np.isin(filtered.items[row], seen).any(), f"user {row} was recommended an item of the history"
 
 
-def first_losses(recipe: ScoringRecipe, steps: int = 3, seed: int = 0) -> list[float]:
+def first_losses(recipe: ScoringRecipe | TokenRecipe, steps: int = 3, seed: int = 0) -> list[float]:
     """The losses of the first training steps on the ring in float32: the few stored values of a recipe's test."""
 
     class Listening:

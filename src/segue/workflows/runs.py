@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ import torch
 from segue.core import checkpoint
 from segue.core.errors import RunError
 from segue.core.recipe import Recommender
+from segue.core.run import Run
 from segue.core.tables import Catalog, Dataset, Split
 from segue.data.open import open_dataset
 from segue.data.preparation import Preparation
@@ -92,6 +94,11 @@ def open_run(folder: Path, device: torch.device | None = None) -> tuple[Experime
     if device is not None:
         recommender.to(device)
     return experiment, recommender
+
+
+def equipped(run: Run) -> Run:
+    """The run with what only we know: where things are kept for all runs, and how a run folder is opened."""
+    return replace(run, cache=run.cache or cache_folder(), open_run=run.open_run or (lambda path: open_run(path)[1]))
 
 
 def _runs_near(folder: Path) -> list[str]:
