@@ -37,7 +37,6 @@ def twins(codes: ItemCodes, backbone: EncoderDecoder, history: int) -> tuple[Tok
         "trunk.read_norm.weight": weights["encoder.final_layer_norm.weight"],
         "trunk.write_norm.weight": weights["decoder.final_layer_norm.weight"],
     }
-    own["written.weight"] = own["table.weight"]
     for layer in range(backbone.depth):
         reader, writer = _BLOCK.format("encoder", layer), _BLOCK.format("decoder", layer)
         own |= _attention(weights, f"{reader}0.", "SelfAttention", f"trunk.reading.{layer}.attention.")

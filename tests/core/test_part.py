@@ -22,6 +22,11 @@ class RoundedSquare(Outline):
     side: PositiveInt = 2
 
 
+class Star(Outline):
+    points: PositiveInt
+    fill: str
+
+
 class Drawing(Part):
     outline: Outline = Circle()
     title: str = "untitled"
@@ -33,7 +38,7 @@ def test_a_kind_is_the_class_name_in_snake_case() -> None:
 
 
 def test_interfaces_are_not_among_the_kinds() -> None:
-    assert Outline.kinds() == {"circle": Circle, "rounded_square": RoundedSquare}
+    assert Outline.kinds() == {"circle": Circle, "rounded_square": RoundedSquare, "star": Star}
 
 
 def test_a_bare_word_is_the_kind_with_its_defaults() -> None:
@@ -89,6 +94,23 @@ def test_changed_by_mapping_without_kind_keeps_the_other_fields() -> None:
 def test_changed_by_mapping_with_kind_starts_from_the_defaults() -> None:
     drawing = Drawing(outline=Circle(radius=5.0, thickness=3))
     assert drawing.changed({"outline": {"kind": "circle", "radius": 2}}).outline == Circle(radius=2.0)
+
+
+def test_a_kind_and_what_it_cannot_do_without_may_come_in_any_order() -> None:
+    star = Drawing(outline=Star(points=5, fill="red"))
+    assert Drawing().changed({"outline.points": 5, "outline": "star", "outline.fill": "red"}) == star
+    assert Drawing().changed({"outline": {"kind": "star", "points": 5, "fill": "red"}, "title": "untitled"}) == star
+
+
+def test_a_new_kind_takes_over_what_it_requires_from_the_one_before() -> None:
+    class Moon(Outline):
+        fill: str
+        points: PositiveInt = 2
+
+    drawing = Drawing(outline=Star(points=5, fill="red")).changed({"outline": "moon"})
+    assert drawing.outline == Moon(fill="red", points=2), "points has a default, and keeps it"
+    with pytest.raises(SettingsError, match=r"outline.points: Field required"):
+        Drawing().changed({"outline": {"kind": "star", "fill": "red"}})
 
 
 def test_changed_by_a_part() -> None:

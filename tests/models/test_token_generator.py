@@ -113,6 +113,19 @@ def test_a_user_token_moves_the_states_of_known_users_only() -> None:
     assert torch.allclose(before[1], after[1])
 
 
+def test_an_end_token_stands_behind_each_history() -> None:
+    model = built(BACKBONES[3], ended=True, user_tokens=5)
+    batch = SequenceBatch.of(histories(3, 1))
+    vectors, rows, ahead = model._context(batch.items, batch.rows, batch.users)
+    assert (ahead, rows.lengths.tolist()) == (1, [1 + 3 + 1, 1 + 9 + 1])
+    assert model.end is not None
+    assert torch.equal(vectors[rows.last], model.end.expand(2, -1))
+    assert torch.equal(vectors[1:4], model.table(model.table_of_items[batch.items[0]]))
+    assert torch.equal(vectors[6:15], model.table(model.table_of_items[batch.items[1:]]).flatten(0, 1))
+    with pytest.raises(SettingsError, match="is for encoders"):
+        built(BACKBONES[0], ended=True)
+
+
 def test_the_softmax_over_the_level_or_over_the_vocabulary() -> None:
     table, begin = built(BACKBONES[0]).codebook(1)
     assert (len(table), begin) == (5, 0)

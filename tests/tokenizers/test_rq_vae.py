@@ -122,11 +122,13 @@ def test_a_dead_code_is_moved_to_where_items_are() -> None:
     vectors = torch.randn(32, 12, generator=torch.Generator().manual_seed(1))
     training = RqVaeTraining(SMALL, network, vectors, None, Run())
     training.start_codebooks()
-    network.codebooks.data[1, 2] = 1e6  # nobody's nearest
     rows = torch.arange(32)
     terms, path = training.terms(rows, quantizing=True)
     torch.autograd.backward(torch.stack(list(terms.values())).sum())
-    training.optimizer.step()
+    training.optimizer.step()  # Adam remembers code 2 from when it was alive
+    assert training.optimizer.state[network.codebooks]["exp_avg"][1, 2].abs().sum() > 0
+    network.codebooks.data[1, 2] = 1e6  # nobody's nearest
+    _, path = training.terms(rows, quantizing=True)
     assert path is not None
     training.used.scatter_add_(1, path.codes.T, torch.ones(3, 32))
     alive = network.codebooks.detach().clone()

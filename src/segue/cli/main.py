@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import data, recommend, runs, systems
+from segue.cli import codes, data, recommend, runs, systems
 from segue.core.errors import SegueError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
 COMMANDS: tuple[Callable[..., None], ...] = (
     runs.fit,
     runs.evaluate,
+    codes.tokenize,
     recommend.recommend,
     runs.compare,
     runs.reproduce,
@@ -37,6 +38,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(data.app, name="data", help="Get, prepare, inspect and audit logs.")
+app.add_typer(codes.app, name="codes", help="Look into the codes of items, check their health, add new items.")
 
 
 def _print_version(asked: bool | None) -> None:

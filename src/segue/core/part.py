@@ -50,12 +50,17 @@ class Part(BaseModel):
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
-            value = {"kind": value}
+            value = cls._of_word(value)
         if not isinstance(value, Mapping) or "kind" not in value:
             return handler(value)
         fields = {name: field for name, field in value.items() if name != "kind"}
         chosen = cls._named(str(value["kind"]))
         return handler(fields) if chosen is cls else chosen.model_validate(fields)
+
+    @classmethod
+    def _of_word(cls, word: str) -> dict[str, Any]:
+        """What a bare word means where such a part is asked for: its kind."""
+        return {"kind": word}
 
     @classmethod
     def _named(cls, kind: str) -> type[Part]:
@@ -92,13 +97,14 @@ class Part(BaseModel):
         """A copy with some settings replaced, the whole tree validated again.
 
         A key may be a dotted path. A mapping with a `kind` replaces a part, one without changes its fields, and a bare
-        word is the kind with its defaults.
+        word is the kind with its defaults. What a new kind cannot do without and is not given, it takes over from the
+        part that it replaces.
 
         Raises:
             SettingsError: a path, value or kind does not exist or does not fit.
         """
         values = self.dump()
-        for path, value in changes.items():
+        for path, value in _together(changes).items():
             values = _set(values, path.split("."), value, whole=path)
             if isinstance(value, str) and len(changes) > 1:  # perhaps a kind, whose own settings come next
                 values = type(self).parse(values).dump()
@@ -159,6 +165,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _together(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`encoder=KIND` and `encoder.path=...` as one change: some kinds are nothing without a setting of their own."""
+    found = dict(changes)
+    for path, value in changes.items():
+        own = {name: name.removeprefix(f"{path}.") for name in found if name.startswith(f"{path}.")}
+        own = {name: setting for name, setting in own.items() if "." not in setting}
+        if isinstance(value, str) and own and value in Part.kinds():
+            found[path] = {"kind": value, **{setting: found.pop(name) for name, setting in own.items()}}
+    return found
+
+
 def _set(values: dict[str, Any], path: list[str], value: Any, *, whole: str) -> dict[str, Any]:
     """`values` with `value` at `path`; the mapping given is not touched."""
     name, rest = path[0], path[1:]
@@ -176,4 +193,16 @@ def _set(values: dict[str, Any], path: list[str], value: Any, *, whole: str) -> 
         for key, inner in value.items():
             merged = _set(merged, [key], inner, whole=f"{whole}.{key}")
         return values | {name: merged}
+    if isinstance(current, dict) and "kind" in current:
+        value = _inheriting(value, current)
     return values | {name: value}
+
+
+def _inheriting(value: Any, old: Mapping[str, Any]) -> Any:
+    """A new part, with the settings that its kind requires and that only the one before it has."""
+    given = {"kind": value} if isinstance(value, str) else value
+    new = Part.kinds().get(str(given.get("kind"))) if isinstance(given, Mapping) else None
+    if new is None:
+        return value
+    needed = [name for name, field in new.model_fields.items() if field.is_required() and name not in given]
+    return {**given, **{name: old[name] for name in needed if name in old}}

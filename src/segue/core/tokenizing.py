@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,9 +54,17 @@ class FittedEncoder(ABC):
 
 
 class ItemTokenizer(Part):
-    """Fits a dataset and gives each item a short tuple of codes."""
+    """Fits a dataset and gives each item a short tuple of codes.
+
+    Where one is asked for, the path of a folder of saved codes will do.
+    """
 
     abstract: ClassVar[bool] = True
+
+    @classmethod
+    def _of_word(cls, word: str) -> dict[str, Any]:
+        folder = Path(word)
+        return {"kind": "saved_codes", "path": str(folder.resolve())} if folder.is_dir() else {"kind": word}
 
     def fit(self, split: Split, run: Run) -> FittedTokenizer:
         """Learn codebooks from the items, and the codes of every item; validation and test events are not looked at.

@@ -48,26 +48,56 @@ def line_chart(points: Sequence[tuple[float, float]], label: str) -> str:
 
 def decile_chart(recommended: Sequence[float], chosen: Sequence[float]) -> str:
     """Two bars for each tenth of the catalogue: what was recommended, and what users had chosen."""
-    top = max(*recommended, *chosen, 1e-9)
+    said = f"Most popular tenth of the catalogue: {recommended[0]:.0%} of recommendations, {chosen[0]:.0%} of choices"
+    return pair_chart(recommended, chosen, said)
+
+
+def pair_chart(ours: Sequence[float], others: Sequence[float], said: str) -> str:
+    """Two bars of shares for each of the places 1, 2, ..., ours standing out; `said` is for who cannot see it."""
+    top = max(*ours, *others, 1e-9)
     y_ticks = ticks(0.0, top, 4)
     highest = max(y_ticks[-1], top)
     span = HEIGHT - TOP - BOTTOM
-    step = (WIDTH - LEFT - RIGHT) / len(recommended)
+    step = (WIDTH - LEFT - RIGHT) / len(ours)
+    wide = min(0.36 * step, 40.0)
     parts = []
     for y in y_ticks:
         height = HEIGHT - BOTTOM - y / highest * span
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height:.1f}" y2="{height:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{height + 4:.1f}" text-anchor="end">{y:.0%}</text>')
-    for place, (ours, theirs) in enumerate(zip(recommended, chosen, strict=True)):
-        start = LEFT + place * step
-        for value, kind, offset in ((theirs, "quiet", 0.12), (ours, "bar", 0.5)):
+        parts.append(f'<text x="{LEFT - 6}" y="{height + 4:.1f}" text-anchor="end">{_share(y, y_ticks[-1])}</text>')
+    for place, (mine, other) in enumerate(zip(ours, others, strict=True)):
+        middle = LEFT + (place + 0.5) * step
+        for value, kind, start in ((other, "quiet", middle - 1.05 * wide), (mine, "bar", middle + 0.05 * wide)):
             tall = value / highest * span
             parts.append(
-                f'<rect class="{kind}" x="{start + offset * step:.1f}" y="{HEIGHT - BOTTOM - tall:.1f}" '
-                f'width="{0.36 * step:.1f}" height="{tall:.1f}" rx="1"><title>{value:.1%}</title></rect>'
+                f'<rect class="{kind}" x="{start:.1f}" y="{HEIGHT - BOTTOM - tall:.1f}" '
+                f'width="{wide:.1f}" height="{tall:.1f}" rx="1"><title>{_share(value, value)}</title></rect>'
             )
-        parts.append(f'<text x="{start + step / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{place + 1}</text>')
-    said = f"Most popular tenth of the catalogue: {recommended[0]:.0%} of recommendations, {chosen[0]:.0%} of choices"
+        parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{place + 1}</text>')
+    return _svg(parts, HEIGHT, said)
+
+
+def ranked_chart(counts: Sequence[int], even: float, said: str) -> str:
+    """Counts, the largest first, as one falling shape, with a dotted line where all of them would be alike."""
+    top = max(*counts, even, 1e-9)
+    y_ticks = ticks(0.0, top, 4)
+    highest = max(y_ticks[-1], top)
+    span, step = HEIGHT - TOP - BOTTOM, (WIDTH - LEFT - RIGHT) / len(counts)
+
+    def up(value: float) -> float:
+        return HEIGHT - BOTTOM - value / highest * span
+
+    parts = []
+    for y in y_ticks:
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(y):.1f}" y2="{up(y):.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{short(y)}</text>')
+    corners = [f"{LEFT},{HEIGHT - BOTTOM}"]
+    for place, count in enumerate(counts):
+        start = LEFT + place * step
+        corners += [f"{start:.1f},{up(count):.1f}", f"{start + step:.1f},{up(count):.1f}"]
+    corners.append(f"{WIDTH - RIGHT},{HEIGHT - BOTTOM}")
+    parts.append(f'<polygon class="bar" points="{" ".join(corners)}"/>')
+    parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(even):.1f}" y2="{up(even):.1f}"/>')
     return _svg(parts, HEIGHT, said)
 
 
@@ -123,6 +153,11 @@ def short(value: float) -> str:
         if abs(value) >= limit:
             return f"{value / limit:.3g}{suffix}"
     return f"{value:.3g}" if abs(value) >= 1e-9 else "0"
+
+
+def _share(value: float, largest: float) -> str:
+    """With so many decimals that small shares do not all read 0 %."""
+    return f"{value:.1%}" if largest >= 0.05 else f"{value:.2%}" if largest >= 0.005 else f"{value:.2g}"
 
 
 def signed(value: float) -> str:

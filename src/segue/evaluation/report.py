@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,22 +11,18 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+from pydantic import Field, ValidationError, computed_field, model_validator
 
 from segue.core.errors import RunError
 from segue.core.shapes import Float
 from segue.core.tables import Dataset
+from segue.evaluation.code_health import CodeHealth
+from segue.evaluation.note import Note, write_atomically
 from segue.evaluation.protocol import Protocol
 from segue.evaluation.significance import Spread
 
 REPORT = "report.json"
 PER_USER = "per_user.npz"
-
-
-class Note(BaseModel):
-    """A frozen part of a report; unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Value(Note):
@@ -98,6 +93,8 @@ class Report(Note):
     curves: dict[str, list[tuple[float, float]]] = Field(default_factory=dict)
     """Step and value, by name, such as `training loss`."""
     samples: list[Sample] = Field(default_factory=list)
+    codes: CodeHealth | None = None
+    """How well the items' codes serve, of systems that write codes."""
     written: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @computed_field  # type: ignore[prop-decorator]
@@ -183,19 +180,6 @@ def means(values: Mapping[str, Float[np.ndarray, " users"]]) -> dict[str, Value]
         name: Value(mean=spread.mean, error=spread.standard_error if np.isfinite(spread.standard_error) else 0.0)
         for name, spread in spreads.items()
     }
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file as a whole: a reader sees the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _plain_text(users: np.ndarray) -> np.ndarray:

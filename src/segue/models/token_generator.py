@@ -34,6 +34,9 @@ class TokenGenerator(TokenModelPart):
     user_tokens: NonNegativeInt = 0
     """Put one of so many user tokens before each history (TIGER hashes users to 2,000); 0 means none. Users that the
     log does not know have none."""
+    ended: bool = False
+    """Put an end token behind each history, as T5's own tokenizer does: who reads in both directions sees by it where
+    the newest event is. A causal trunk has no use for it."""
     spread: PositiveFloat = 0.02
     """Standard deviation of the code vectors at the start."""
 
@@ -55,7 +58,7 @@ class TokenGeneratorModel(nn.Module):
         super().__init__()
         self.part, self.codes, self.history = part, codes, length
         self.levels = codes.levels
-        trunk = backbone.build((length + 1) * codes.levels + (part.user_tokens > 0))
+        trunk = backbone.build((length + 1) * codes.levels + (part.user_tokens > 0) + part.ended)
         if not isinstance(trunk, Writing):
             raise SettingsError(
                 f"backbone: {type(backbone).kind()} cannot write codes after a history; choose causal_transformer or "
@@ -68,8 +71,13 @@ class TokenGeneratorModel(nn.Module):
             )
         self.trunk = trunk
         self.table = _table(codes.vocabulary, backbone.width, part.spread)
-        self.written = self.table if part.tied else _table(codes.vocabulary, backbone.width, part.spread)
+        self.untied = None if part.tied else _table(codes.vocabulary, backbone.width, part.spread)
         self.user_table = _table(part.user_tokens, backbone.width, part.spread) if part.user_tokens else None
+        if part.ended and trunk.whole:
+            raise SettingsError(
+                "model: an end token behind each history (ended) is for encoders; a causal trunk has none."
+            )
+        self.end = nn.Parameter(torch.randn(backbone.width) * part.spread) if part.ended else None
         tokens = torch.from_numpy(codes.codes).long() + torch.tensor(codes.offsets)
         self.register_buffer("table_of_items", tokens, persistent=False)  # items levels: rows of the table
         self._tree = codes.tree
@@ -82,10 +90,10 @@ class TokenGeneratorModel(nn.Module):
 
     def codebook(self, level: int) -> tuple[Float[Tensor, "codes width"], int]:
         """The vectors that states of a level are compared with, and where among them the level's own codes begin."""
-        begin = self.codes.offsets[level]
+        table, begin = (self.untied or self.table).weight, self.codes.offsets[level]
         if self.part.softmax == "vocabulary":
-            return self.written.weight, begin
-        return self.written.weight[begin : begin + self.codes.sizes[level]], 0
+            return table, begin
+        return table[begin : begin + self.codes.sizes[level]], 0
 
     def answers(self, batch: SequenceBatch) -> tuple[Float[Tensor, "answers levels width"], Int[Tensor, " answers"]]:
         """The states before each code of each item to be predicted: every next item, or the last of each row.
@@ -136,18 +144,29 @@ class TokenGeneratorModel(nn.Module):
         """The vectors of all codes of all items, the rows they lie in, and the tokens that stand before each row."""
         vectors = self.table(self.table_of_items[items]).flatten(0, 1)
         tokens = Rows(rows.offsets * self.levels)
-        if self.user_table is None:
+        before = None if self.user_table is None else self._user_vectors(users)
+        if before is None and self.end is None:
             return vectors, tokens, 0
+        # Where each token lies once every row has grown by one in front, behind, or both.
+        ahead, behind = int(before is not None), int(self.end is not None)
+        counts = torch.arange(len(tokens.offsets), device=items.device)
+        longer = Rows(tokens.offsets + (ahead + behind) * counts)
+        together = vectors.new_empty(len(vectors) + (ahead + behind) * len(rows), vectors.shape[1])
+        places = torch.arange(len(vectors), device=items.device)
+        together[places + (ahead + behind) * tokens.owners + ahead] = vectors
+        if before is not None:
+            together[longer.offsets[:-1]] = before.to(vectors.dtype)
+        if self.end is not None:
+            together[longer.last] = self.end.to(vectors.dtype)
+        return together, longer, ahead
+
+    def _user_vectors(self, users: Tensor | None) -> Tensor:
+        """The vector of each user's token; zero for somebody the log does not know."""
         assert users is not None, "the model has user tokens and the batch does not say who asks"
+        assert self.user_table is not None
         buckets = (users * 2_654_435_761) % self.part.user_tokens  # neighbours in the log do not share one
-        known = (users >= 0)[:, None].to(vectors.dtype)
-        tokens = Rows(tokens.offsets + torch.arange(len(tokens.offsets), device=items.device))
-        together = vectors.new_empty(len(vectors) + len(rows), vectors.shape[1])
-        first = torch.zeros(len(together), dtype=torch.bool, device=items.device)
-        first[tokens.offsets[:-1]] = True
-        together[first] = (self.user_table(buckets) * known).to(vectors.dtype)
-        together[~first] = vectors
-        return together, tokens, 1
+        vectors: Tensor = self.user_table(buckets) * (users >= 0)[:, None]
+        return vectors
 
     def _asking(self, states: Tensor) -> Tensor:
         return states * states.shape[-1] ** -0.5 if self.part.scaled else states

@@ -40,7 +40,7 @@ RECIPE = TokenRecipe(
     batches=EveryPrefix(history=20, users=1024),
     tokenizer=_TOKENIZER,
     backbone=EncoderDecoder(width=128, depth=4, heads=6, size=64, inner=1024, dropout=0.1),
-    model=TokenGenerator(softmax="vocabulary", scaled=True, spread=1.0),
+    model=TokenGenerator(softmax="vocabulary", scaled=True, spread=1.0, ended=True),
     objective=NextCode(temperature=1.0),
     decoder=BeamSearch(beams=20),
     procedure=Supervised(

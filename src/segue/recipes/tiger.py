@@ -43,7 +43,7 @@ RECIPE = TokenRecipe(
         epochs=20_000,
     ),
     backbone=EncoderDecoder(width=128, depth=4, heads=6, size=64, inner=1024, dropout=0.1),
-    model=TokenGenerator(scaled=True, spread=1.0, user_tokens=2000),
+    model=TokenGenerator(scaled=True, spread=1.0, user_tokens=2000, ended=True),
     objective=NextCode(),
     decoder=BeamSearch(beams=20),
     procedure=Supervised(
@@ -78,7 +78,7 @@ VARIANTS = {
         {
             "name": "tiger_t5",
             "tokenizer": RqVae(encoder=TextVectors(), levels=3),
-            "model": TokenGenerator(scaled=True, spread=1.0),
+            "model": TokenGenerator(scaled=True, spread=1.0, ended=True),
             "procedure": Supervised(
                 loop=Loop(epochs=10, optimizer=AdamW(rate=2e-3, schedule="linear", warmup=0.05), evaluate_every=2)
             ),
@@ -102,12 +102,13 @@ VARIANTS = {
         {
             "name": "tiger_t5_small",
             "backbone": EncoderDecoder(width=32, depth=1, heads=2, size=16, inner=64, dropout=0.0),
-            "model": TokenGenerator(user_tokens=50),
+            "batches.history": 5,
+            "model": TokenGenerator(user_tokens=50, ended=True),
         }
         | _SMALL
         | {
             "batches.users": 64,
-            "procedure": Supervised(loop=Loop(epochs=4, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05))),
+            "procedure": Supervised(loop=Loop(epochs=8, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05))),
         }
     ),
 }

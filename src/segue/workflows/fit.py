@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from segue.core.errors import RunError
-from segue.core.recipe import Recommender
+from segue.core.recipe import CODES, FittedModel, Recommender
 from segue.core.run import Run
 from segue.core.tables import Cases, Split
+from segue.evaluation.code_health import examine
 from segue.evaluation.comparison import Comparison, compare
 from segue.evaluation.page import write_page
 from segue.evaluation.report import Measured, Report, read_report
@@ -25,7 +26,7 @@ from segue.workflows.measure import Cost, measure, peak_memory_mb
 
 BASELINES = ("popularity", "item_knn")
 """Fitted beside every system: whoever does not beat them should hear it at once."""
-CHECKPOINTS = (LATEST, BEST)
+CHECKPOINTS = (LATEST, BEST, CODES)
 LARGEST = 100_000
 """Items beyond which item_knn is left out of the table by default: it would take longer than the system itself."""
 
@@ -45,7 +46,7 @@ def fit(
         DataError: the data cannot be used.
     """
     folder = Path(folder)
-    run = replace(run or Run(), seed=experiment.seed, folder=folder)
+    run = runs.equipped(replace(run or Run(), seed=experiment.seed, folder=folder))
     with team(run.device) as us:
         split = runs.split_of(experiment) if us.leads else None
         if us.leads:
@@ -78,6 +79,10 @@ def write_up(
     measured = measure(
         name, recommender.recommend, experiment, split, target_time=timed, cost=cost, folder=folder, run=run
     )
+    tokenizer = recommender.tokenizer if isinstance(recommender, FittedModel) else None
+    if tokenizer is not None:
+        health = examine(tokenizer, split.train, run.numpy_generator("code health"))
+        measured = replace(measured, report=measured.report.model_copy(update={"codes": health}))
     others = [one for one in baselines if one != name and not (one == "item_knn" and len(split.catalog) > LARGEST)]
     rows = [measured, *(_baseline(one, experiment, split, run, timed) for one in others)]
     if isinstance(experiment.data, World):

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.columns import ITEM, Columns, choose
+from segue.data.sources.columns import ITEM, RATING, TIME, USER, Columns, choose
 from segue.data.sources.delimited import SEPARATORS, Delimited, first_lines, split_line
 from segue.data.sources.json_lines import JsonLines
 from segue.data.sources.mapping import Table, log_of
@@ -164,7 +164,7 @@ def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
     """Words above numbers or dates, or a well-known name."""
     if any(field.strip() == "" for field in first):
         return False
-    known = {"user_id", "user", "userid", "item_id", "item", "itemid", "timestamp", "rating", "movieid", "asin"}
+    known = {*USER, *ITEM, *TIME, *RATING}
     if any(field.strip().lower() in known for field in first):
         return True
     for i, field in enumerate(first):

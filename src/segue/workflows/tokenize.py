@@ -1,0 +1,159 @@
+"""Give the items of a log codes, and leave a folder with them and with the report of their health."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from segue.core.errors import RunError, SettingsError
+from segue.core.recipe import TokenRecipe
+from segue.core.run import Run
+from segue.core.tokenizing import FittedTokenizer, ItemTokenizer
+from segue.data.sources.suggest import nearest
+from segue.evaluation.code_health import CodeHealth, examine
+from segue.evaluation.code_page import write_code_page
+from segue.evaluation.report import DatasetNote
+from segue.tokenizers import saved_codes
+from segue.workflows import runs, systems
+from segue.workflows.experiment import Experiment, data_of
+from segue.workflows.measure import versions
+
+HEALTH, PAGE = "health.json", "report.html"
+USUAL = "tiger_tuned"
+"""The system whose tokenizer is taken where none is named: it needs no download."""
+OURS = ("data", "split")
+"""Settings that belong to the log and not to the tokenizer."""
+
+
+def experiment_of(data: str, settings: Mapping[str, Any], seed: int) -> Experiment:
+    """The log that codes are made for, prepared and cut as a run would have it.
+
+    Only settings of the data and of the split are looked at. Popularity stands in for the system there is not yet.
+    """
+    systems.load_shelves()
+    ours = {path: value for path, value in settings.items() if path.split(".")[0] in OURS}
+    stand_in = Experiment(recipe=systems.find("popularity"), data=data_of(data), seed=seed)
+    return stand_in.with_settings(ours)
+
+
+def tokenizer_of(name: str | None, settings: Mapping[str, Any]) -> ItemTokenizer:
+    """The tokenizer of this kind, or the one of the system of this name, with some of its settings changed.
+
+    What a kind cannot do without and was not named (its encoder) is taken from the usual one.
+
+    Raises:
+        SettingsError: there is no such tokenizer or setting.
+    """
+    systems.load_shelves()
+    usual = _of_system(USUAL)
+    theirs = {path: value for path, value in settings.items() if path.split(".")[0] not in OURS}
+    if name is None:
+        tokenizer = usual
+    elif name in ItemTokenizer.kinds():
+        tokenizer = ItemTokenizer.parse({"kind": name, **_wanting(ItemTokenizer.kinds()[name], usual, theirs)})
+    else:
+        tokenizer = _of_system(name)
+    if tokenizer is None:
+        kinds = sorted(ItemTokenizer.kinds())
+        wrong = f"there is no tokenizer '{name}'{nearest(name, kinds)}" if name else "say which with --tokenizer."
+        raise SettingsError(f"{wrong} Choose one of: {', '.join(kinds)}; or a system that has one, such as {USUAL}.")
+    return tokenizer.changed(theirs)
+
+
+def tokenize(
+    tokenizer: ItemTokenizer, experiment: Experiment, folder: Path, run: Run, *, overwrite: bool = False
+) -> tuple[FittedTokenizer, CodeHealth]:
+    """Fit the tokenizer and write its folder: the codes, `health.json` and `report.html`, or nothing at all.
+
+    Raises:
+        RunError: the folder is there and is not to be replaced, or is none of codes.
+        DataError: the data cannot be used, or not by this tokenizer.
+    """
+    check_place(folder, overwrite=overwrite)
+    run = runs.equipped(run)
+    split = runs.split_of(experiment)
+    began = time.monotonic()
+    fitted = tokenizer.fit(split, run)
+    seconds = time.monotonic() - began
+    run.begin("looking at the codes", 1)
+    health = examine(fitted, split.train, run.numpy_generator("code health"))
+    run.end()
+    origin = {
+        "kind": tokenizer.kind(),
+        "data": DatasetNote.of(split.dataset).model_dump(),
+        "split": split.rule,
+        "seed": run.seed,
+        "seconds": seconds,
+        "command": " ".join(["segue", *sys.argv[1:]]),
+        "settings": tokenizer.dump(),
+        "versions": versions(),
+    }
+    health = health.model_copy(update={"origin": origin})
+    with whole_folder(folder) as draft:
+        saved_codes.save(draft, fitted)
+        health.save(draft / HEALTH)
+        write_code_page(draft / PAGE, health, split.dataset.name)
+    return fitted, health
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Nobody's work is replaced unasked, and nothing but codes is replaced at all.
+
+    Raises:
+        RunError: codes may not be written there.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunError(f"{folder} is a file; --out must be a folder.")
+    if not any(folder.iterdir()):
+        return
+    if not (folder / saved_codes.PART).is_file():
+        raise RunError(f"{folder} is not empty and holds no codes; choose another --out.")
+    if not overwrite:
+        raise RunError(f"{folder} holds codes already; replace them with --overwrite, or choose another --out.")
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A draft beside the folder that takes its place at the end; on any error it is gone and the old one stays."""
+    draft, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("partial", "old"))
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        if folder.exists():
+            folder.rename(old)
+        draft.rename(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _of_system(name: str) -> ItemTokenizer | None:
+    try:
+        recipe = systems.find(name)
+    except SettingsError:
+        return None
+    return recipe.tokenizer if isinstance(recipe, TokenRecipe) else None
+
+
+def _wanting(kind: type, usual: ItemTokenizer | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for the settings of a kind that have no default: as the usual tokenizer has them, else as given."""
+    named = {path: value for path, value in given.items() if "." not in path}
+    values: dict[str, Any] = {}
+    for field, about in kind.model_fields.items():  # type: ignore[attr-defined]
+        if about.is_required() and usual is not None and field in type(usual).model_fields:
+            values[field] = getattr(usual, field)  # until what was given changes it
+        elif about.is_required() and field in named:
+            values[field] = named[field]
+    return values
