@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.packed import normal, rows_of
+from kernels.packed import UnwrittenIsNaN, normal, rows_of
 from segue.kernels import use
 from segue.kernels.shared_context_attention import shared_context_attention
 
@@ -29,6 +29,21 @@ def test_the_blocks_are_the_definition_with_their_gradients(lengths: tuple[int, 
         found[implementation] = [mixed.detach(), *(leaf.grad for leaf in leaves)]
     for one, other in zip(found["cpu"], found["reference"], strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("lengths", FILLED, ids=str)
+@pytest.mark.parametrize("own", [0, 3])
+def test_without_gradients_the_flash_kernel_gives_the_same(lengths: tuple[int, ...], own: int) -> None:
+    rows, tokens = rows_of(lengths), sum(lengths)
+    given = [normal(len(lengths), 4, 2, 8), normal(tokens, 2, 8, seed=1), normal(tokens, 2, 8, seed=2)]
+    logits = normal(len(lengths), 4, 2, own, seed=3) if own else None
+    with use("reference"):
+        wanted, wanted_weights = shared_context_attention(*given, rows, 0.5, logits)
+    with torch.inference_mode(), UnwrittenIsNaN():
+        found, weights = shared_context_attention(*given, rows, 0.5, logits)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+    if own:
+        torch.testing.assert_close(weights, wanted_weights, atol=1e-5, rtol=1e-4)
 
 
 def test_a_shared_context_is_the_same_as_one_repeated_for_each_query() -> None:

@@ -40,16 +40,13 @@ class SelfAttention(nn.Module):
         positions: Int[Tensor, "users prefixes steps"],
         context: tuple[Tensor, Tensor],
         rows: Rows,
-        before: tuple[Tensor, Tensor] | None,
-    ) -> tuple[Float[Tensor, "users prefixes steps width"], tuple[Tensor, Tensor]]:
-        """What new tokens of prefixes gather from their context and their prefix; keys and values of the prefix."""
-        shape = vectors.shape[:3]
-        qkv = self._qkv(vectors.flatten(0, 2), positions.flatten()).view(*shape, 3, self.heads, -1)
-        queries, keys, values = qkv.unbind(3)
-        if before is not None:
-            keys, values = torch.cat([before[0], keys], dim=2), torch.cat([before[1], values], dim=2)
-        mixed = attend(queries, (keys, values), context, rows, queries.shape[-1] ** -0.5)
-        return self.out(mixed.flatten(3)), (keys, values)
+        before: list[Tensor],
+    ) -> tuple[Float[Tensor, "users prefixes steps width"], list[Tensor]]:
+        """What new tokens of prefixes gather from their context and their prefix; the pieces of the prefix."""
+        qkv = self._qkv(vectors.flatten(0, 2), positions.flatten()).view(*vectors.shape[:3], 3, self.heads, -1)
+        queries, own = qkv[:, :, :, 0], [*before, qkv[:, :, :, 1:]]
+        mixed = attend(queries, own, context, rows, queries.shape[-1] ** -0.5)
+        return self.out(mixed.flatten(3)), own
 
     def _qkv(self, vectors: Tensor, positions: Tensor) -> Tensor:
         qkv: Tensor = self.qkv(vectors).view(len(vectors), 3, self.heads, -1)

@@ -96,7 +96,7 @@ class EncoderDecoderTrunk(Writing):
         steps = vectors.shape[2]
         total = steps + (0 if written is None else written.steps)
         bias = self.writing_bias(steps, total)
-        befores = [None] * len(memory.layers) if written is None else written.layers
+        befores = [[] for _ in memory.layers] if written is None else written.layers
         hidden, layers = self.dropout(vectors), []
         for writer, before, context in zip(self.writing, befores, memory.layers, strict=True):
             hidden, own = writer(hidden, bias, before, context, memory.rows)
@@ -133,19 +133,18 @@ class _Writer(nn.Module):
         self,
         hidden: Tensor,
         bias: Tensor,
-        before: tuple[Tensor, Tensor] | None,
+        before: list[Tensor],
         context: tuple[Tensor, Tensor],
         rows: Rows,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        queries, keys, values = self.attention.qkv_of(hidden).unbind(-3)
-        if before is not None:
-            keys, values = torch.cat([before[0], keys], dim=2), torch.cat([before[1], values], dim=2)
-        mixed = attend(queries, (keys, values), None, rows, 1.0, bias)
+    ) -> tuple[Tensor, list[Tensor]]:
+        qkv = self.attention.qkv_of(hidden)
+        own = [*before, qkv[..., 1:, :, :]]
+        mixed = attend(qkv[..., 0, :, :], own, None, rows, 1.0, bias)
         hidden = hidden + self.dropout(self.attention.out(mixed.flatten(3)))
         asking = self.context.queries(hidden)
         found, _ = shared_context_attention(asking.flatten(1, 2), *context, rows, 1.0)
         hidden = hidden + self.dropout(self.context.out(found.reshape(*hidden.shape[:3], -1)))
-        return hidden + self.dropout(self.feed(hidden)), (keys, values)
+        return hidden + self.dropout(self.feed(hidden)), own
 
 
 class _Attention(nn.Module):

@@ -91,17 +91,15 @@ class Transformer(Writing):
         assert memory.first is not None
         first = memory.first[:, None, None, :].expand(users, prefixes, 1, width)
         if steps == 0:
-            keys, _ = memory.layers[0]
-            nothing = keys.new_empty(users, prefixes, 0, *keys.shape[1:])
-            return first, Written([(nothing, nothing)] * len(memory.layers), 0)
+            return first, Written([[] for _ in memory.layers], 0)
         places = past + torch.arange(steps, device=vectors.device)
         positions = (memory.rows.lengths[:, None, None] + places).expand(users, prefixes, steps)
         hidden = self._entering(vectors, positions)
-        befores = iter([None] * len(memory.layers) if written is None else written.layers)
+        befores = iter([[] for _ in memory.layers] if written is None else written.layers)
         contexts, layers = iter(memory.layers), []
         for block in self.blocks:
-            hidden, cache = cast(_Residual, block).write(hidden, positions, memory.rows, contexts, befores)
-            layers += [cache] if cache is not None else []
+            hidden, pieces = cast(_Residual, block).write(hidden, positions, memory.rows, contexts, befores)
+            layers += [pieces] if pieces else []
         hidden = hidden if self.final is None else self.final(hidden)
         return hidden if written is not None else torch.cat([first, hidden], dim=2), Written(layers, past + steps)
 
@@ -140,15 +138,15 @@ class _Residual(nn.Module):
         positions: Tensor,
         rows: Rows,
         contexts: Iterator[tuple[Tensor, Tensor]],
-        befores: Iterator[tuple[Tensor, Tensor] | None],
-    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        befores: Iterator[list[Tensor]],
+    ) -> tuple[Tensor, list[Tensor]]:
         entering = self.norm(vectors) if self.order == "pre" else vectors
-        cache = None
+        pieces: list[Tensor] = []
         if isinstance(self.brick, SelfAttention):
-            added, cache = self.brick.write(entering, positions, next(contexts), rows, next(befores))
+            added, pieces = self.brick.write(entering, positions, next(contexts), rows, next(befores))
         else:
             added = self.brick(entering)
-        return self._leaving(vectors, entering, added), cache
+        return self._leaving(vectors, entering, added), pieces
 
     def _leaving(self, vectors: Tensor, entering: Tensor, added: Tensor) -> Tensor:
         if self.gate is not None:

@@ -29,18 +29,25 @@ class Memory:
 
 @dataclass(frozen=True)
 class Written:
-    """Keys and values of what the prefixes added to the context, by layer: `[users, prefixes, steps, heads, size]`."""
+    """Keys and values of what the prefixes added to the context, layer by layer and piece by piece.
 
-    layers: list[tuple[Tensor, Tensor]]
+    A piece holds the steps that were written at once, `[users, prefixes, steps, 2, heads, size]`. Pieces are never put
+    together: a prefix that goes on takes along one row of each.
+    """
+
+    layers: list[list[Tensor]]
     steps: int
 
     def take(self, parents: Int[Tensor, "users chosen"]) -> Written:
         """The chosen prefixes of each user."""
-        if self.steps == 0:
-            users, chosen = parents.shape
-            return Written([(k.new_empty(users, chosen, *k.shape[2:]),) * 2 for k, _ in self.layers], 0)
-        of = torch.arange(len(parents), device=parents.device)[:, None]
-        return Written([(keys[of, parents], values[of, parents]) for keys, values in self.layers], self.steps)
+        users, chosen = parents.shape
+        firsts = torch.arange(users, device=parents.device)[:, None]
+
+        def taken(piece: Tensor) -> Tensor:
+            rows = (parents + firsts * piece.shape[1]).flatten()
+            return piece.flatten(0, 1).index_select(0, rows).view(users, chosen, *piece.shape[2:])
+
+        return Written([[taken(piece) for piece in pieces] for pieces in self.layers], self.steps)
 
 
 class Writing(nn.Module):
@@ -71,27 +78,47 @@ class Writing(nn.Module):
 
 def attend(
     queries: Float[Tensor, "users prefixes steps heads size"],
-    own: tuple[Tensor, Tensor],
+    own: list[Tensor],
     context: tuple[Tensor, Tensor] | None,
     rows: Rows,
     scale: float,
     bias: Float[Tensor, "heads steps total"] | None = None,
 ) -> Float[Tensor, "users prefixes steps heads size"]:
-    """Causal attention of the newest steps of each prefix to the prefix itself and, where given, to the context."""
-    keys, values = own  # users prefixes total heads size
+    """Causal attention of the newest steps of each prefix to the prefix itself and, where given, to the context.
+
+    `own` are the pieces of the prefix, the newest steps last; see `Written`.
+    """
     users, prefixes, steps, heads, size = queries.shape
-    total = keys.shape[2]
-    logits = scale * torch.einsum("upshd,upthd->upsht", queries, keys)
+    logits = scale * torch.cat([_products(queries, piece[:, :, :, 0]) for piece in own], dim=-1)
+    total = logits.shape[-1]
     if bias is not None:
         logits = logits + bias.transpose(0, 1).to(logits.dtype)
     if steps > 1:
         later = torch.ones(steps, total, dtype=torch.bool, device=logits.device).triu_(total - steps + 1)
         logits = logits.masked_fill(later[:, None, :], -torch.inf)
+    mixed: Tensor | None = None
     if context is None:
-        return torch.einsum("upsht,upthd->upshd", torch.softmax(logits, dim=-1), values)
-    mixed, weights = shared_context_attention(
-        queries.reshape(users, prefixes * steps, heads, size), *context, rows, scale, logits.flatten(1, 2)
-    )
-    assert weights is not None
-    own_part = torch.einsum("upsht,upthd->upshd", weights.view(users, prefixes, steps, heads, total), values)
-    return mixed.view(users, prefixes, steps, heads, size) + own_part
+        weights = torch.softmax(logits, dim=-1)
+    else:
+        flat = queries.reshape(users, prefixes * steps, heads, size)
+        from_context, own_weights = shared_context_attention(flat, *context, rows, scale, logits.flatten(1, 2))
+        assert own_weights is not None
+        mixed, weights = from_context.view(queries.shape), own_weights.view(logits.shape)
+    for share, piece in zip(weights.split([piece.shape[2] for piece in own], dim=-1), own, strict=True):
+        added = _mixture(share, piece[:, :, :, 1])
+        mixed = added if mixed is None else mixed + added
+    assert mixed is not None
+    return mixed
+
+
+def _products(queries: Tensor, keys: Tensor) -> Tensor:
+    """Of each step with each: `users prefixes steps heads keys`. One key needs no batch of tiny matrix products."""
+    if keys.shape[2] == 1:
+        return (queries * keys).sum(-1, keepdim=True)
+    return torch.einsum("upshd,upthd->upsht", queries, keys)
+
+
+def _mixture(weights: Tensor, values: Tensor) -> Tensor:
+    if values.shape[2] == 1:
+        return weights * values
+    return torch.einsum("upsht,upthd->upshd", weights, values)

@@ -16,6 +16,38 @@ def attention(
     queries: Tensor, keys: Tensor, values: Tensor, rows: Rows, scale: float, own_logits: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """See `shared_context_attention`."""
+    learning = torch.is_grad_enabled() and (queries.requires_grad or keys.requires_grad or values.requires_grad)
+    return (_products if learning else _flash)(queries, keys, values, rows, scale, own_logits)
+
+
+def _flash(
+    queries: Tensor, keys: Tensor, values: Tensor, rows: Rows, scale: float, own_logits: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """PyTorch's flash kernel reads the strided views as they are; its normaliser lets the prefix join afterwards."""
+    users, count, heads, size = queries.shape
+    mixed = queries.new_empty(users, count, heads, size)
+    normalisers = torch.empty(users, count, heads, dtype=torch.float32, device=queries.device)
+    first = 0
+    for block in rows.blocks:
+        some, tokens = slice(first, first + block.rows), slice(block.start, block.stop)
+        first += block.rows
+        k, v = (part[tokens].view(block.rows, block.length, heads, size).transpose(1, 2) for part in (keys, values))
+        found, normaliser = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            queries[some].transpose(1, 2), k, v, 0.0, False, scale=scale
+        )
+        mixed[some] = found.transpose(1, 2)
+        normalisers[some] = normaliser.transpose(1, 2)
+    if own_logits is None:
+        return mixed, None
+    total = torch.logaddexp(normalisers, own_logits.float().logsumexp(-1))
+    mixed *= (normalisers - total).exp_().to(mixed.dtype)[..., None]
+    return mixed, (own_logits - total[..., None]).exp_().to(own_logits.dtype)
+
+
+def _products(
+    queries: Tensor, keys: Tensor, values: Tensor, rows: Rows, scale: float, own_logits: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Plain products, through which gradients flow."""
     blocks = rows.blocks
     users, tokens = [block.rows for block in blocks], [block.rows * block.length for block in blocks]
     owns = [None] * len(blocks) if own_logits is None else own_logits.split(users)
