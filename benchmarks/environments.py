@@ -23,11 +23,13 @@ PINS = {
     # recbole 1.2.1 asks for ray 2.6.3, which needs pkg_resources and np.bool8; its own code needs pandas 2.
     "recbole": ["recbole==1.2.1", "setuptools<81", "numpy<2", "pandas<3"],
     "meta_hstu": ["numpy==2.4.6"],
+    "faiss": ["faiss-cpu==1.15.1", "numpy==2.4.6"],
 }
 MODULES = {
     "rectools": "import rectools.models",
     "recbole": "import recbole.quick_start",
     "meta_hstu": "import numpy",
+    "faiss": "import faiss",
 }
 
 

@@ -111,12 +111,46 @@ COMPARISONS = {
             Side("peers/rectools_recommend", "--log {ml1m} --k 20", "--batches 2 --repeats 1", "rectools"),
         ),
     ),
+    "t5_decode": Comparison(
+        "users per second given their top 10 by 50 beams over the trie: T5 of TIGER's size, Beauty, 4 x 256 codes",
+        (
+            Side("ours/t5", "--task decode --beauty {beauty}", "--users 64 --verify 8"),
+            Side("peers/transformers_t5", "--task decode --beauty {beauty} --users 128", "--users 64"),
+        ),
+    ),
+    "t5_train": Comparison(
+        "prefix cases trained per second, batches of 256: the same T5 on Beauty, histories of at most 20 items",
+        (
+            Side("ours/t5", "--task train --beauty {beauty}", "--batches 3"),
+            Side("peers/transformers_t5", "--task train --beauty {beauty} --batches 6", "--batches 2"),
+        ),
+    ),
+    "k_means": Comparison(
+        "seconds from 1,000,000 x 384 vectors to 256 centroids and all codes: 25 steps on 65,536 of them",
+        (
+            Side("ours/tokenizers", "--task k_means", "--vectors 20000"),
+            Side("peers/faiss_k_means", "--task k_means", "--vectors 20000", "faiss"),
+        ),
+        rounds=3,
+        smaller_is_better=True,
+    ),
+    "residual_k_means": Comparison(
+        "the same for residual k-means of 4 levels x 256",
+        (
+            Side("ours/tokenizers", "--task residual", "--vectors 20000"),
+            Side("peers/faiss_k_means", "--task residual", "--vectors 20000", "faiss"),
+        ),
+        smaller_is_better=True,
+    ),
 }
 
 
 def main() -> None:
     given = parse()
-    files = {"ml1m": str((given.data / "ml-1m" / "sequences.parquet").resolve())}
+    files = {
+        "ml1m": str((given.data / "ml-1m" / "sequences.parquet").resolve()),
+        "beauty": str((given.data / "amazon-beauty").resolve()),
+    }
     if "data_20m" in given.names:
         files["log"] = str(synthetic_log(200_000 if given.quick else 20_000_000))
     for name in given.names:
@@ -142,7 +176,7 @@ def parse() -> argparse.Namespace:
         "--data",
         type=Path,
         default=Path(os.environ.get("SEGUE_DATA", HERE / ".data")),
-        help="folder with ml-1m/sequences.parquet (default: $SEGUE_DATA)",
+        help="folder with ml-1m/sequences.parquet and amazon-beauty (default: $SEGUE_DATA)",
     )
     given = parser.parse_args()
     unknown = set(given.names) - set(COMPARISONS)

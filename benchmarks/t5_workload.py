@@ -1,4 +1,4 @@
-"""What both sides of the T5 comparisons are given: Beauty's catalogue with 4 x 256 codes, its histories, one set of weights."""
+"""What both sides of the T5 comparisons get: Beauty's catalogue with 4 x 256 codes, its histories, equal weights."""
 
 import argparse
 import sys

@@ -5,16 +5,17 @@ multiplies matrices at, measured in the same run. `--verify` compares the lists 
 """
 
 import time
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.matrix_rate import rate
 from benchmarks.measuring import begin, report
+from benchmarks.peers.transformers_t5 import generate
 from benchmarks.t5_workload import BACKBONE, BATCH, asked, given_arguments, models, workload
 from segue.core.codes import ItemCodes
-from segue.core.ranking import Rules
+from segue.core.ranking import Ranking, Rules
 from segue.core.tables import Histories
 from segue.data.sequences import EveryPrefix
 from segue.decoding.beam_search import BeamSearch
@@ -42,7 +43,7 @@ def main() -> None:
             ranking = decoder(ours, past, given.k, Rules(seen=True))
             seconds.append(time.perf_counter() - start)
         work = decoding_gflop(codes, past, given.beams)
-        equal, gap = verified(given, ours, theirs, codes, past, ranking.items, ranking.scores)
+        equal, gap = verified(theirs, codes, past, ranking, given.verify, given.beams)
         report(
             given, "segue_t5_decode", "beam search", round(given.users / min(seconds), 2), "users/s", PACKAGES,
             seconds=[round(second, 3) for second in seconds], beams=given.beams, batch=BATCH, k=given.k,
@@ -78,9 +79,8 @@ def decoding_gflop(codes: ItemCodes, past: Histories, beams: int) -> float:
     inner, width = BACKBONE.heads * BACKBONE.size, BACKBONE.width
     feed = 2 * width * BACKBONE.inner
     tokens = past.lengths * codes.levels
-    kept = [1]  # prefixes that are written at each level: as many as the beam and the trie have
-    for depth in range(1, codes.levels):
-        kept.append(min(beams, codes.tree.nodes(depth)))
+    # Prefixes that are written at each level: as many as the beam and the trie have.
+    kept = [min(beams, codes.tree.nodes(depth)) for depth in range(codes.levels)]
     written = sum(kept)
     reading = (4 * width * inner + feed + 2 * width * inner) * tokens + 2 * inner * tokens**2
     own = sum(prefixes * (step + 1) for step, prefixes in enumerate(kept))
@@ -89,14 +89,14 @@ def decoding_gflop(codes: ItemCodes, past: Histories, beams: int) -> float:
     return float((2 * (BACKBONE.depth * (reading + writing) + logits)).sum() / 1e9)
 
 
-def verified(given, ours, theirs, codes, past, items, scores):  # type: ignore[no-untyped-def]
+def verified(
+    theirs: Any, codes: ItemCodes, past: Histories, ranking: Ranking, users: int, beams: int
+) -> tuple[float, float]:
     """The share of lists that are equal to those of `generate`, and the largest difference of two scores."""
-    from benchmarks.peers.transformers_t5 import generate
-
-    some = np.arange(min(given.verify, len(past)))
-    found_items, found_scores = generate(theirs, codes, past.take(some), given.beams, given.k)
-    equal = (found_items == items[some]).all(axis=1).mean()
-    return float(equal), float(np.abs(found_scores - scores[some]).max())
+    some = np.arange(min(users, len(past)))
+    items, scores = generate(theirs, codes, past.take(some), beams, ranking.items.shape[1])
+    equal = (items == ranking.items[some]).all(axis=1).mean()
+    return float(equal), float(np.abs(scores - ranking.scores[some]).max())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The same T5 in `transformers`: `generate` with `prefix_allowed_tokens_fn` over a dictionary trie, and its training step."""
+"""The same T5 in `transformers`: `generate` with `prefix_allowed_tokens_fn` over a trie, and its training step."""
 
 import time
 from collections import defaultdict

@@ -51,14 +51,15 @@ RECIPE = TokenRecipe(
 )  # fmt: skip
 _TUNED = {
     "name": "letter_tuned",
-    "batches": NextItem(history=20, users=128),
+    "batches": NextItem(history=20, users=64),
     "tokenizer": _TOKENIZER.changed({"encoder": TextVectors(), "hidden": [256, 128], "epochs": 200}),
     "backbone": CausalTransformer(
         width=128, depth=3, heads=4, inner=512, dropout=0.3, activation="gelu", position="rotary"
     ),
     "model": TokenGenerator(),
+    "objective": NextCode(smoothing=0.1),
     "procedure": Supervised(
-        loop=Loop(epochs=20, optimizer=AdamW(rate=2e-3, schedule="linear", warmup=0.08), evaluate_every=4)
+        loop=Loop(epochs=12, optimizer=AdamW(rate=3e-3, schedule="linear", warmup=0.08), evaluate_every=3)
     ),
 }
 VARIANTS = {
@@ -74,6 +75,7 @@ VARIANTS = {
             ),
             "backbone": CausalTransformer(width=32, depth=1, heads=2, inner=64, dropout=0.0),
             "batches.users": 32,
+            "objective.smoothing": 0.0,
             "decoder.beams": 10,
             "procedure": Supervised(
                 loop=Loop(epochs=30, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05), evaluate_every=10)
