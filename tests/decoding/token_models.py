@@ -28,6 +28,7 @@ class Table:
 
     def __init__(self, codes: ItemCodes, chances: list[list[float]]) -> None:
         self.codes, self.tree, self.history = codes, codes.tree, 10
+        self.item_codes = torch.from_numpy(codes.codes)
         self.chances = [torch.tensor(level, dtype=torch.float32) for level in chances]
 
     def codebook(self, level: int) -> tuple[Tensor, int]:

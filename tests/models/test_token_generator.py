@@ -120,8 +120,8 @@ def test_an_end_token_stands_behind_each_history() -> None:
     assert (ahead, rows.lengths.tolist()) == (1, [1 + 3 + 1, 1 + 9 + 1])
     assert model.end is not None
     assert torch.equal(vectors[rows.last], model.end.expand(2, -1))
-    assert torch.equal(vectors[1:4], model.table(model.table_of_items[batch.items[0]]))
-    assert torch.equal(vectors[6:15], model.table(model.table_of_items[batch.items[1:]]).flatten(0, 1))
+    assert torch.equal(vectors[1:4], model._embedded(batch.items[0], 3))
+    assert torch.equal(vectors[6:15], model._embedded(batch.items[1:], 3).flatten(0, 1))
     with pytest.raises(SettingsError, match="is for encoders"):
         built(BACKBONES[0], ended=True)
 

@@ -68,6 +68,8 @@ class TokenModel(Protocol):
     """The newest events of a history that the model looks at."""
     codes: ItemCodes
     """The code tuple of each item."""
+    item_codes: Int[Tensor, "items levels"]
+    """The same tuples, on the model's device."""
     tree: CodeTree
     """The trie of valid tuples, on the model's device."""
 

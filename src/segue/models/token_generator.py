@@ -52,7 +52,8 @@ class TokenGenerator(TokenModelPart):
 class TokenGeneratorModel(nn.Module):
     """A `TokenModel`; see `TokenGenerator`."""
 
-    table_of_items: Tensor
+    item_codes: Tensor
+    offsets: Tensor
 
     def __init__(self, part: TokenGenerator, backbone: Backbone, codes: ItemCodes, length: int) -> None:
         super().__init__()
@@ -78,14 +79,14 @@ class TokenGeneratorModel(nn.Module):
                 "model: an end token behind each history (ended) is for encoders; a causal trunk has none."
             )
         self.end = nn.Parameter(torch.randn(backbone.width) * part.spread) if part.ended else None
-        tokens = torch.from_numpy(codes.codes).long() + torch.tensor(codes.offsets)
-        self.register_buffer("table_of_items", tokens, persistent=False)  # items levels: rows of the table
+        self.register_buffer("item_codes", torch.from_numpy(codes.codes.astype("int64")), persistent=False)
+        self.register_buffer("offsets", torch.tensor(codes.offsets), persistent=False)
         self._tree = codes.tree
 
     @property
     def tree(self) -> CodeTree:
         """The trie of valid tuples, on the model's device."""
-        self._tree = self._tree.to(self.table_of_items.device)
+        self._tree = self._tree.to(self.item_codes.device)
         return self._tree
 
     def codebook(self, level: int) -> tuple[Float[Tensor, "codes width"], int]:
@@ -125,7 +126,7 @@ class TokenGeneratorModel(nn.Module):
         self, batch: SequenceBatch, items: Int[Tensor, "users asked"]
     ) -> Float[Tensor, "users asked levels width"]:
         """The states before each code of any items after each history; the context is computed once for all of them."""
-        vectors = self.table(self.table_of_items[items][..., :-1])
+        vectors = self._embedded(items, self.levels - 1)
         states, _ = self.trunk.write(self._read(batch), vectors, None)
         return self._asking(states)
 
@@ -142,7 +143,7 @@ class TokenGeneratorModel(nn.Module):
 
     def _context(self, items: Tensor, rows: Rows, users: Tensor | None) -> tuple[Tensor, Rows, int]:
         """The vectors of all codes of all items, the rows they lie in, and the tokens that stand before each row."""
-        vectors = self.table(self.table_of_items[items]).flatten(0, 1)
+        vectors = self._embedded(items, self.levels).flatten(0, 1)
         tokens = Rows(rows.offsets * self.levels)
         before = None if self.user_table is None else self._user_vectors(users)
         if before is None and self.end is None:
@@ -159,6 +160,11 @@ class TokenGeneratorModel(nn.Module):
         if self.end is not None:
             together[longer.last] = self.end.to(vectors.dtype)
         return together, longer, ahead
+
+    def _embedded(self, items: Tensor, levels: int) -> Tensor:
+        """The vectors of the first codes of each item, `[..., levels, width]`."""
+        vectors: Tensor = self.table((self.item_codes[items] + self.offsets)[..., :levels])
+        return vectors
 
     def _user_vectors(self, users: Tensor | None) -> Tensor:
         """The vector of each user's token; zero for somebody the log does not know."""

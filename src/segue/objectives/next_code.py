@@ -29,7 +29,7 @@ class NextCode(Objective[TokenModel]):
             SettingsError: the batch carries no targets.
         """
         states, items = model.answers(batch)
-        codes = torch.from_numpy(model.codes.codes).to(items.device)[items].long()
+        codes = model.item_codes[items]
         totals = []
         for level in range(model.codes.levels):
             table, begin = model.codebook(level)
