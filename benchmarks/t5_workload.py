@@ -14,7 +14,7 @@ from segue.core.codes import ItemCodes
 from segue.core.run import Run
 from segue.core.tables import Split
 from segue.encoders.text_vectors import TextVectors
-from segue.tokenizers._collisions import NearestFreeCode
+from segue.tokenizers.collisions import NearestFreeCode
 from segue.tokenizers.residual_k_means import ResidualKMeans
 from segue.workflows.experiment import new
 from segue.workflows.runs import split_of

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from segue.core.codes import ItemCodes
 from segue.core.errors import DataError
-from segue.tokenizers._collisions import (
+from segue.tokenizers.collisions import (
     CollisionPolicy,
     ExtraCode,
     NearestFreeCode,

@@ -8,7 +8,7 @@ from encoded import ColumnVectors, split_of
 from segue.core.errors import SettingsError
 from segue.core.run import Run
 from segue.testing.tokenizers import check_tokenizer
-from segue.tokenizers._collisions import ExtraCode, NearestFreeCode, PopularityOrder
+from segue.tokenizers.collisions import ExtraCode, NearestFreeCode, PopularityOrder
 from segue.tokenizers.product_codes import ProductCodebooks, ProductCodes
 
 

@@ -10,7 +10,7 @@ from segue.core.errors import DataError, SettingsError
 from segue.core.run import Run
 from segue.core.tokenizing import ItemTokenizer
 from segue.testing.tokenizers import check_tokenizer
-from segue.tokenizers._collisions import ExtraCode, NearestFreeCode, PopularityOrder
+from segue.tokenizers.collisions import ExtraCode, NearestFreeCode, PopularityOrder
 from segue.tokenizers.residual_k_means import ResidualCodebooks, ResidualKMeans
 
 

@@ -14,14 +14,14 @@ from segue.core.run import Run
 from segue.core.tables import Split
 from segue.testing.tokenizers import check_tokenizer
 from segue.testing.worlds import ring
-from segue.tokenizers._collisions import (
+from segue.tokenizers._rq_vae_training import RqVaeTraining
+from segue.tokenizers.collisions import (
     CollisionPolicy,
     ExtraCode,
     NearestFreeCode,
     PopularityOrder,
     SinkhornReassignment,
 )
-from segue.tokenizers._rq_vae_training import RqVaeTraining
 from segue.tokenizers.rq_vae import FittedRqVae, RqVae
 from segue.training.optim import AdamW
 

@@ -17,7 +17,7 @@ from segue.core.tables import Catalog, Split
 from segue.core.tokenizing import ItemTokenizer
 from segue.testing.tokenizers import check_tokenizer
 from segue.testing.worlds import ring
-from segue.tokenizers._collisions import NearestFreeCode, PopularityOrder
+from segue.tokenizers.collisions import NearestFreeCode, PopularityOrder
 from segue.tokenizers.item_ids import ItemIds
 from segue.tokenizers.random_codes import RandomCodes
 from segue.tokenizers.rq_vae import RqVae

@@ -21,7 +21,7 @@ from segue.encoders.text_vectors import TextVectors
 from segue.models.token_generator import TokenGenerator
 from segue.objectives.next_code import NextCode
 from segue.procedures.supervised import Supervised
-from segue.tokenizers._collisions import SinkhornReassignment
+from segue.tokenizers.collisions import SinkhornReassignment
 from segue.tokenizers.rq_vae import RqVae
 from segue.training.loop import Loop
 from segue.training.optim import AdamW

@@ -20,7 +20,6 @@ from segue.core.tables import Catalog, Split
 from segue.core.tokenizing import FittedEncoder, FittedTokenizer, ItemEncoder, ItemTokenizer
 from segue.kernels.k_means import Start
 from segue.kernels.nearest_centroid import nearest_centroid
-from segue.tokenizers._collisions import CollisionPolicy, Costs, ExtraCode, Quantized
 from segue.tokenizers._vectors import (
     checked,
     code_tensors,
@@ -30,6 +29,7 @@ from segue.tokenizers._vectors import (
     json_tensor,
     known_and_new,
 )
+from segue.tokenizers.collisions import CollisionPolicy, Costs, ExtraCode, Quantized
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from segue.core.codes import ItemCodes
 from segue.core.errors import DataError, SettingsError
 from segue.core.shapes import Float, Int, Num
 from segue.core.tables import Catalog
-from segue.tokenizers._collisions import CollisionPolicy, Quantized
+from segue.tokenizers.collisions import CollisionPolicy, Quantized
 
 
 def checked(vectors: Float[np.ndarray, "items width"], catalog: Catalog) -> Float[np.ndarray, "items width"]:

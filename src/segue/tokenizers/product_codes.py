@@ -17,7 +17,7 @@ from segue.core.shapes import Float, Int
 from segue.kernels.k_means import k_means, sampled
 from segue.kernels.nearest_centroid import nearest_centroid
 from segue.tokenizers._codebooks import Codebooks, CodebookTokenizer, Learned, books_from, unexplained
-from segue.tokenizers._collisions import Costs
+from segue.tokenizers.collisions import Costs
 
 
 class ProductCodes(CodebookTokenizer):

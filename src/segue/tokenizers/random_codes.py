@@ -16,8 +16,8 @@ from segue.core.seeding import numpy_generator
 from segue.core.shapes import Int
 from segue.core.tables import Catalog, Split
 from segue.core.tokenizing import FittedTokenizer, ItemTokenizer
-from segue.tokenizers._collisions import prefix_numbers
 from segue.tokenizers._vectors import code_tensors, codes_from, rows_or_minus_one
+from segue.tokenizers.collisions import prefix_numbers
 
 
 class RandomCodes(ItemTokenizer):

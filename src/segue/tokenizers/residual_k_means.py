@@ -16,7 +16,7 @@ from segue.core.shapes import Float, Int
 from segue.kernels.k_means import Clusters, balanced_k_means, k_means
 from segue.kernels.nearest_centroid import nearest_centroid
 from segue.tokenizers._codebooks import Codebooks, CodebookTokenizer, Learned, books_from, unexplained
-from segue.tokenizers._collisions import Costs, residual_costs
+from segue.tokenizers.collisions import Costs, residual_costs
 
 TILE = 4096
 """Vectors whose centroids are taken away at once."""

@@ -18,7 +18,6 @@ from segue.core.run import Run
 from segue.core.shapes import Float, Int
 from segue.core.tables import Catalog, Split
 from segue.core.tokenizing import FittedEncoder, FittedTokenizer, ItemEncoder, ItemTokenizer
-from segue.tokenizers._collisions import CollisionPolicy, ExtraCode, Quantized, collision_rates, residual_costs
 from segue.tokenizers._rq_vae_network import RqVaeNetwork
 from segue.tokenizers._rq_vae_training import RqVaeTraining
 from segue.tokenizers._vectors import (
@@ -30,6 +29,7 @@ from segue.tokenizers._vectors import (
     json_tensor,
     known_and_new,
 )
+from segue.tokenizers.collisions import CollisionPolicy, ExtraCode, Quantized, collision_rates, residual_costs
 from segue.training.optim import AdamW
 
 ROWS = 16_384

@@ -19,8 +19,8 @@ from segue.core.run import Run
 from segue.core.shapes import Int
 from segue.core.tables import Catalog, Split
 from segue.core.tokenizing import FittedTokenizer, ItemTokenizer
-from segue.tokenizers._collisions import collision_rates, places, prefix_numbers
 from segue.tokenizers._vectors import code_tensors, codes_from, from_json_tensor, json_tensor, rows_or_minus_one
+from segue.tokenizers.collisions import collision_rates, places, prefix_numbers
 
 BYTES = 256
 """Pieces that are there in any case, so that every text can be written."""
