@@ -51,6 +51,9 @@ def test_tokenize_leaves_a_whole_folder_and_says_what_is_next(segue: Shell, shop
     assert "residual_k_means" in said.out
     assert "48 items" in " ".join(said.out.split())
     assert f"--set tokenizer={tmp_path / 'new' / 'codes'}" in said.out.replace("\n", "")
+    again = segue("tokenize", "--data", shop, "--out", tmp_path / "new" / "codes", *SMALL, "--overwrite",
+                  "--set", "data.core=1")  # fmt: skip
+    assert f"--data {shop} --set data.core=1 --set tokenizer=" in again.out.replace("\n", "")
     assert {"health.json", "report.html"} <= set(contents(tmp_path / "new" / "codes"))
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["codes"], "no draft is left"
     page = (tmp_path / "new" / "codes" / "report.html").read_text(encoding="utf-8")

@@ -17,6 +17,13 @@ def test_all_systems_are_listed(segue: Shell) -> None:
     assert {"sasrec", "sasrec_tuned", "hstu_large"} <= set(names)
 
 
+def test_each_system_says_what_it_is_made_around(segue: Shell) -> None:
+    forms = {entry["name"]: entry["form"] for entry in json.loads(segue("systems", "--json").out)}
+    assert forms["sasrec"] == "scoring"
+    assert forms["ease"] == "plain recipe"
+    assert forms["tiger_small"] == forms["letter"] == "codes"
+
+
 def test_what_is_shown_is_what_is_fitted(segue: Shell, log: Path, finished, tmp_path: Path) -> None:
     said = segue("show", "sasrec_small", *TINY)
     assert said.code == 0

@@ -60,6 +60,13 @@ def test_movielens_csv(tmp_path):
     assert dataset.catalog.table["categories"].to_list() == [None]
 
 
+def test_a_catalogue_of_words_only_is_read_by_the_name_that_was_asked_for(tmp_path):
+    write(tmp_path / "log.csv", "shopper,sku,bought_at\nu1,p1,881250949\n")
+    write(tmp_path / "items.csv", "sku,made_by,topic\np1,Acme,Soap\n")
+    dataset = taken(tmp_path / "log.csv", tmp_path, user="shopper", item="sku", time="bought_at")
+    assert dataset.catalog.table.to_dicts() == [{"item_id": "p1", "made_by": "Acme", "topic": "Soap"}]
+
+
 REVIEWS_2014 = [
     {"reviewerID": "A1", "asin": "B000000001", "overall": 5.0, "unixReviewTime": 1_400_000_000},
     {"reviewerID": "A1", "asin": "0000000002", "overall": 2.0, "unixReviewTime": 1_300_000_000, "helpful": [0, 0]},

@@ -78,6 +78,17 @@ def test_the_trie_can_share_out_what_lies_outside_of_it() -> None:
     assert np.exp(ranking.scores[0]).tolist() == pytest.approx([0.42, 0.4, 0.18])
 
 
+@pytest.mark.parametrize("renormalized", [False, True])
+def test_no_item_is_named_twice_or_out_of_nowhere(renormalized: bool) -> None:
+    """With long lists the beam also holds prefixes that have no further child: they must stay nothing."""
+    model, past = random_model(random_codes(30, 3, 6)), some_histories(30, 4, 1, 9)
+    ranking = BeamSearch(beams=3, renormalized=renormalized)(model, past, 30, Rules())
+    for row in range(3):
+        seen = past.items[past.starts[row] : past.ends[row]]
+        named = ranking.items[row][ranking.items[row] != NOTHING]
+        assert sorted(named.tolist()) == np.setdiff1d(np.arange(30), seen).tolist()
+
+
 def test_a_narrow_beam_loses_what_a_wide_one_finds() -> None:
     """The best first code leads to nothing good: one beam follows it, two do not."""
     codes = ItemCodes(np.array([[0, 1], [1, 0]]), (2, 2))

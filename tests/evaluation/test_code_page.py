@@ -9,6 +9,7 @@ from evaluation.coded import Given, two_camps
 from evaluation.test_charts import inside
 from evaluation.test_page import read, report
 from segue.core.tables import Histories
+from segue.evaluation.beam_gap import Answer, BeamGap
 from segue.evaluation.code_health import CodeHealth, examine
 from segue.evaluation.code_page import code_page, write_code_page
 from segue.evaluation.page import page
@@ -71,3 +72,29 @@ def test_a_report_from_before_there_were_codes_is_still_read():
     del old["codes"]
     assert Report.model_validate(old).codes is None
     assert isinstance(report(codes=sick()).codes, CodeHealth)
+
+
+LOST = BeamGap(
+    users=200,
+    k=10,
+    beam=Answer(metrics={"HR@10": 0.25, "NDCG@10": 0.125}, mass=0.06, seconds=0.5),
+    exact=Answer(metrics={"HR@10": 0.30, "NDCG@10": 0.15}, mass=0.08, seconds=9.0),
+    overlap=0.75,
+    other_first=0.055,
+    inside=0.875,
+)
+
+
+def test_what_the_search_lost_is_a_card_and_survives_its_file():
+    full = report(codes=sick(), beam=LOST)
+    _, words = read(page(full))
+    for said in ("What the search lost", "200 test users", "names 75.0%", "for 5.5%", "have 87.5%", "0.1500", "9 s"):
+        assert said in words, said
+    assert Report.model_validate_json(full.model_dump_json()).beam == LOST
+    assert "What the search lost" not in read(page(report(codes=sick())))[1]
+
+
+def test_a_report_from_before_the_search_was_measured_is_still_read():
+    old = report(codes=sick()).model_dump(mode="json")
+    del old["beam"]
+    assert Report.model_validate(old).beam is None

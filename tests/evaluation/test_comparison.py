@@ -12,7 +12,7 @@ from segue.evaluation.significance import Spread, holm
 USERS = np.arange(400)
 
 
-def run(recipe, hits, *, seed=0, protocol=None, digest="d", users=USERS, name="HR@10"):
+def run(recipe, hits, *, seed=0, protocol=None, digest="d", users=USERS, name="HR@10", settings=None):
     values = {name: hits.astype(float), "NDCG@10": hits * 0.5}
     report = Report(
         recipe=recipe,
@@ -21,6 +21,7 @@ def run(recipe, hits, *, seed=0, protocol=None, digest="d", users=USERS, name="H
         users=len(users),
         metrics=means(values),
         seed=seed,
+        settings=settings or {},
     )
     return Measured(report, users, values)
 
@@ -53,6 +54,19 @@ def test_seeds_of_one_recipe_are_one_row():
     assert spread.mean == pytest.approx((BASE.mean() + SAME.mean()) / 2)
     assert spread.deviation == pytest.approx(np.std([BASE.mean(), SAME.mean()], ddof=1))
     assert table.rows[1].differences["HR@10"].mean == pytest.approx(BETTER.mean() - spread.mean)
+
+
+def test_other_settings_of_one_recipe_are_no_seeds_of_it():
+    learnt = {"width": 8, "tokenizer": {"kind": "rq_vae", "size": 256, "levels": 3}, "seen": False}
+    random = {"width": 8, "tokenizer": {"kind": "random_codes", "size": 16}, "seen": False}
+    many = {"width": 9, "tokenizer": {"kind": "rq_vae", "size": 1, "levels": 1}, "seen": True}
+    runs = [run("a", BASE, settings=learnt), run("a", BETTER, settings=random), run("a", SAME, seed=1, settings=learnt)]
+    table = compare([*runs, run("a", SAME, settings=many)], metrics=["HR@10"])
+    assert [(row.name, row.seeds) for row in table.rows] == [
+        ("a", (0, 1)),
+        ("a (tokenizer=random_codes)", (0,)),
+        ("a (width=9, tokenizer.size=1, tokenizer.levels=1, …)", (0,)),
+    ]
 
 
 def test_two_protocols_are_refused_unless_asked_for():

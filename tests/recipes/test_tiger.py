@@ -1,5 +1,7 @@
 """TIGER: the ring by codes, with and without an encoder that looks both ways."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from segue.models.token_generator import TokenGeneratorModel
 from segue.recipes.tiger import RECIPE, VARIANTS
 from segue.testing.contracts import check_recipe, first_losses
 from segue.testing.worlds import ring
+from segue.tokenizers.residual_k_means import ResidualKMeans
 
 
 @pytest.mark.slow
@@ -34,6 +37,22 @@ def test_a_fitted_system_answers_by_beam_as_by_exact_likelihood() -> None:
     wide = BeamSearch(beams=20)(fitted.model, past, 20, Rules())
     exact = ExactLikelihood()(fitted.model, past, 20, Rules())
     np.testing.assert_allclose(wide.scores, exact.scores, atol=1e-4)
+
+
+def test_who_resumes_finds_the_codes_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = VARIANTS["small"].changed({"procedure.loop.epochs": 1})
+    before = short.fit(ring(), Run(folder=tmp_path))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the codes were learnt again")
+
+    monkeypatch.setattr(ResidualKMeans, "learn", refuse)
+    after = short.fit(ring(), Run(folder=tmp_path, resume=True))
+    assert isinstance(before, FittedModel)
+    assert isinstance(after, FittedModel)
+    assert np.array_equal(before.model.codes.codes, after.model.codes.codes)
+    with pytest.raises(AssertionError, match="learnt again"):
+        short.fit(ring(), Run(folder=tmp_path))
 
 
 def test_the_generator_has_the_size_that_is_published() -> None:

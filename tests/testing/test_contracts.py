@@ -7,17 +7,26 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from decoding.token_models import random_codes, random_model, some_histories
 from segue.backbones.bidirectional import Bidirectional
 from segue.backbones.gru import Gru
 from segue.core.batches import SequenceBatch
 from segue.core.forms import Backbone, Decoder, Loss, Objective, ScoringModel
 from segue.core.ranking import Ranking, Rules
 from segue.core.tables import Histories
+from segue.decoding.beam_search import BeamSearch
 from segue.decoding.top_scores import TopScores
 from segue.models.item_scorer import ItemScorer, ItemScorerModel
 from segue.objectives.full_softmax import FullSoftmax
 from segue.recipes import popularity, sasrec
-from segue.testing import check_backbone, check_decoder, check_objective, check_recipe, first_losses
+from segue.testing import (
+    check_backbone,
+    check_decoder,
+    check_objective,
+    check_recipe,
+    check_token_decoder,
+    first_losses,
+)
 
 
 class Fn(nn.Module):
@@ -147,3 +156,24 @@ def test_first_losses_are_as_many_as_asked_and_repeat_themselves() -> None:
     assert len(losses) == 2
     assert losses == first_losses(sasrec.VARIANTS["small"], steps=2)
     assert losses[0] == pytest.approx(np.log(20), rel=0.02)  # before learning all 20 items are alike
+
+
+def test_a_beam_as_wide_as_the_catalog_is_exact_and_a_narrow_or_renormalized_one_is_told() -> None:
+    model, histories = random_model(random_codes(30, 2, 6, weighted=True)), some_histories(30, 3, 1, 5)
+    check_token_decoder(BeamSearch(beams=30), model, histories)
+    with pytest.raises(AssertionError):
+        check_token_decoder(BeamSearch(beams=30, renormalized=True), model, histories)
+    with pytest.raises(AssertionError):
+        check_token_decoder(Shuffled(), model, histories)
+
+
+class Shuffled(BeamSearch):
+    """The second best item first."""
+
+    abstract: ClassVar[bool] = True
+
+    def __call__(self, model, histories: Histories, k: int, rules: Rules) -> Ranking:
+        found = super().__call__(model, histories, k, rules)
+        items = found.items.copy()
+        items[:, :2] = items[:, 1::-1]
+        return Ranking(items, found.scores)

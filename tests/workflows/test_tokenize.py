@@ -73,7 +73,12 @@ def test_a_run_of_a_token_system_reports_its_codes_and_can_be_looked_into(tmp_pa
     assert report.codes is not None
     assert report.codes.items == 40
     assert read_report(tmp_path / "run") == report
-    assert "The codes" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "The codes" in page
+    assert "What the search lost" in page
+    assert report.beam is not None
+    assert report.beam.users == min(200, report.users)
+    assert 0 < report.beam.inside <= 1 + 1e-6
     assert health_of(tmp_path / "run") == report.codes
     tokenizer = open_codes(tmp_path / "run")
     assert browse(tokenizer).items == 40
@@ -82,4 +87,6 @@ def test_a_run_of_a_token_system_reports_its_codes_and_can_be_looked_into(tmp_pa
 
 
 def test_a_run_of_a_scoring_system_says_nothing_of_codes(tmp_path: Path) -> None:
-    assert fit(new("popularity", None, WORLD, 0), tmp_path / "run", baselines=()).codes is None
+    report = fit(new("popularity", None, WORLD, 0), tmp_path / "run", baselines=())
+    assert report.codes is None
+    assert report.beam is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,7 +54,7 @@ def tokenize(
     place = start_torch(device)
     from segue.cli.progress import Bar
     from segue.core.run import Run
-    from segue.workflows.tokenize import USUAL, experiment_of, tokenizer_of
+    from segue.workflows.tokenize import OURS, USUAL, experiment_of, tokenizer_of
     from segue.workflows.tokenize import tokenize as make_codes
 
     chosen = settings(changes)
@@ -74,7 +75,8 @@ def tokenize(
     _show_health(health, out)
     typer.echo(f"report: {out / 'report.html'}")
     typer.echo(f"look inside:  segue codes inspect {out}")
-    typer.echo(f"learn on it:  segue fit {USUAL} --data {data} --set tokenizer={out}")
+    theirs = "".join(f" --set {quote(one)}" for one in changes or () if one.split("=")[0].split(".")[0] in OURS)
+    typer.echo(f"learn on it:  segue fit {USUAL} --data {data}{theirs} --set tokenizer={out}")
 
 
 @app.command()

@@ -144,6 +144,8 @@ def _show_report(report: Report, folder: Path, as_json: bool) -> None:
     console.print(f"protocol {report.fingerprint}: {report.protocol.words()}", highlight=False)
     beyond = " · ".join(f"{name} {value:.3f}" for name, value in report.beyond.items())
     console.print(f"{report.users:,} users · {beyond}", highlight=False)
+    if report.beam is not None:
+        console.print(report.beam.words(), highlight=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False)
 
 

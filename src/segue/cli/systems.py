@@ -15,18 +15,23 @@ def systems(as_json: Json = False) -> None:
 
     recipes = list(known.systems())
     if as_json:
-        print_json([{"name": recipe.name, "paper": recipe.paper.model_dump(exclude_none=True)} for recipe in recipes])
+        print_json(
+            [
+                {"name": one.name, "form": known.form(one), "paper": one.paper.model_dump(exclude_none=True)}
+                for one in recipes
+            ]
+        )
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    for column in ("system", "paper", "variants"):
-        table.add_column(column, no_wrap=column == "system")
+    for column in ("system", "form", "paper", "variants"):
+        table.add_column(column, no_wrap=column in ("system", "form"))
     for name in known.names():
         recipe = known.find(name)
         variants = [other.name for other in recipes if other.name.startswith(f"{name}_")]
-        table.add_row(name, recipe.paper.words(), ", ".join(variants))
+        table.add_row(name, known.form(recipe), recipe.paper.words(), ", ".join(variants))
     Console().print(table)
 
 

@@ -47,7 +47,7 @@ class Paper(BaseModel):
     def words(self) -> str:
         """The citation in one line."""
         places = [self.venue, str(self.year), f"arXiv:{self.arxiv}" if self.arxiv else self.url]
-        return f"{self.authors}. {self.title}. {', '.join(place for place in places if place)}."
+        return f"{self.authors.rstrip('.')}. {self.title}. {', '.join(place for place in places if place)}."
 
 
 class Recommender(ABC):

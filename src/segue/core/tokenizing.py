@@ -64,7 +64,8 @@ class ItemTokenizer(Part):
     @classmethod
     def _of_word(cls, word: str) -> dict[str, Any]:
         folder = Path(word)
-        return {"kind": "saved_codes", "path": str(folder.resolve())} if folder.is_dir() else {"kind": word}
+        a_path = folder.is_dir() or "/" in word
+        return {"kind": "saved_codes", "path": str(folder.resolve())} if a_path else {"kind": word}
 
     def fit(self, split: Split, run: Run) -> FittedTokenizer:
         """Learn codebooks from the items, and the codes of every item; validation and test events are not looked at.

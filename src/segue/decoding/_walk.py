@@ -43,7 +43,7 @@ def step(
     below, missing = children(tree, depth, nodes)
     chances = code_chances(model, prefixes).gather(2, tree.codes[depth][below]) + missing
     if renormalized:
-        chances = torch.nan_to_num(torch.log_softmax(chances, dim=-1), nan=-torch.inf)
+        chances = torch.log_softmax(chances, dim=-1).masked_fill_(chances.isneginf(), -torch.inf)
     return below, chances
 
 

@@ -91,7 +91,7 @@ class Sampling(Part):
         # The largest of log P + Gumbel noise is a draw from P; the noise is fresh for each draw.
         log_p = torch.log_softmax(logits, dim=2)
         users = torch.arange(len(parents), device=parents.device)[:, None]
-        each = torch.nan_to_num(log_p[users, parents], nan=-torch.inf)
+        each = log_p.masked_fill(logits.isneginf(), -torch.inf)[users, parents]
         noise = torch.empty_like(each).exponential_(generator=rng).log_().neg_()
         chosen = (each + noise).argmax(2)
         return chosen, each.gather(2, chosen[..., None]).squeeze(2)

@@ -90,13 +90,17 @@ class PretrainedText(ItemEncoder):
     def _load(self) -> tuple[Any, Any]:
         transformers = require("transformers", extra="text")
         try:
+            # The smallest file first: where there is no network, the hub's client tries each file for most of a minute.
+            config = transformers.AutoConfig.from_pretrained(self.checkpoint)
             tokenizer = transformers.AutoTokenizer.from_pretrained(self.checkpoint)
-            model = transformers.AutoModel.from_pretrained(self.checkpoint)
+            model = transformers.AutoModel.from_pretrained(self.checkpoint, config=config)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             reason = str(error).strip().split("\n")[0]
             raise DataError(
                 f"the checkpoint '{self.checkpoint}' could not be loaded ({reason}). Expected a folder with "
-                "config.json, weights and a tokenizer, or a name on the Hugging Face hub that can be reached from here."
+                "config.json, weights and a tokenizer, or a name on the Hugging Face hub that can be reached from "
+                "here. Or take an encoder that downloads nothing: --set tokenizer.encoder=text_vectors in a fit, "
+                "--set encoder=text_vectors where codes are made."
             ) from error
         return tokenizer, model.get_encoder() if model.config.is_encoder_decoder else model
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from segue.evaluation.beam_gap import BeamGap
 from segue.evaluation.charts import pair_chart, ranked_chart
 from segue.evaluation.code_health import CodeHealth, DepthHealth
 from segue.evaluation.note import write_atomically
@@ -46,13 +47,13 @@ def code_page(health: CodeHealth, name: str) -> str:
     return sheet(f"{kind} of {name}", (head, codes_section(health), _origin(health)))
 
 
-def codes_section(health: CodeHealth) -> str:
-    """The section "The codes": alarms, numbers by depth, drawings, and what the first codes mean."""
+def codes_section(health: CodeHealth, gap: BeamGap | None = None) -> str:
+    """The section "The codes": alarms, numbers by depth, what the search lost, drawings, and what first codes mean."""
     alarms = "".join(f"<li>{escape(alarm)}</li>" for alarm in health.alarms)
     warned = f'<div class="card" role="note"><h3>To be seen to</h3><ul>{alarms}</ul></div>' if alarms else ""
     return (
         '<section><h2>The codes</h2><p class="soft">How the tuples cover the catalogue: what each level uses, and what '
-        f"items with the same first codes have in common.</p>{warned}{_by_depth(health)}"
+        f"items with the same first codes have in common.</p>{warned}{_by_depth(health)}{_lost(gap)}"
         f'<div class="grid2">{_usage(health)}{_tree(health)}</div>{_branches(health)}</section>'
     )
 
@@ -82,6 +83,23 @@ def _by_depth(health: CodeHealth) -> str:
         rows.append((cells, False))
     head = ["depth", "codes used", "perplexity", "prefixes", "collisions", "largest prefix", *there.values()]
     return table(head, rows)
+
+
+def _lost(gap: BeamGap | None) -> str:
+    if gap is None:
+        return ""
+    rows = []
+    for name, answer in (("the recipe's decoder", gap.beam), ("exactly", gap.exact)):
+        values = [f"{value:.4f}" for value in answer.metrics.values()]
+        rows.append(([escape(name), *values, _percent(answer.mass), duration(answer.seconds)], False))
+    head = ["", *gap.exact.metrics, f"probability of the {gap.k}", "time"]
+    return (
+        '<div class="card" style="margin-top:.8rem"><h3>What the search lost</h3>'
+        f'<p class="soft">{gap.users:,} test users asked twice. Of the exact {gap.k} items the search names '
+        f"{_percent(gap.overlap)}; the first item is another one for {_percent(gap.other_first)}. Items of the "
+        f"catalogue have {_percent(gap.inside)} of the model's probability; the rest lies on tuples that no item "
+        f"has.</p>{table(head, rows)}</div>"
+    )
 
 
 def _usage(health: CodeHealth) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from segue.core.shapes import Float
 from segue.evaluation.protocol import Protocol, same_protocol
 from segue.evaluation.report import Measured
 from segue.evaluation.significance import RESAMPLES, Difference, Spread, holm, paired, stars
+
+DIFFERENT = 3
+"""Settings that a row's name tells at most."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,9 @@ def compare(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
-    """Put runs into one table; runs of one recipe that differ in their seed become one row, in the order given.
+    """Put runs into one table; runs that differ in nothing but their seed become one row, in the order given.
+
+    A recipe that occurs with several settings has a row for each; all but the first say in their names what differs.
 
     `metrics` are those that all runs have, unless given. `mixed=True` allows several protocols, and tests only rows
     whose users are the same as the first's.
@@ -91,12 +98,14 @@ def compare(
         same_protocol(run.report.protocol for run in measured)
         _same_data(measured)
     shown = _shared_metrics(measured, metrics)
-    groups: dict[tuple[str, str, str], list[Measured]] = {}
+    groups: dict[tuple[str, ...], list[Measured]] = {}
     for run in measured:
         report = run.report
-        groups.setdefault((report.recipe, report.fingerprint, report.dataset.digest), []).append(run)
+        settings = json.dumps(report.settings, sort_keys=True)
+        groups.setdefault((report.recipe, report.fingerprint, report.dataset.digest, settings), []).append(run)
+    names = _names(list(groups.values()))
     first, *others = groups.values()
-    rows = [_row(first, shown, {}, {})]
+    rows = [_row(names[0], first, shown, {}, {})]
     differences = [
         {
             metric: paired(_stack(other, metric), _stack(first, metric), resamples=resamples, seed=seed)
@@ -110,7 +119,10 @@ def compare(
         tested = [place for place, found in enumerate(differences) if metric in found]
         for place, p in zip(tested, holm([differences[place][metric].p for place in tested]), strict=True):
             corrected[place][metric] = p
-    rows += [_row(*parts) for parts in zip(others, [shown] * len(others), differences, corrected, strict=True)]
+    rows += [
+        _row(name, other, shown, found, holm_p)
+        for name, other, found, holm_p in zip(names[1:], others, differences, corrected, strict=True)
+    ]
     return Comparison(tuple(rows), shown, tuple(dict.fromkeys(run.report.protocol for run in measured)))
 
 
@@ -120,12 +132,40 @@ def number(spread: Spread) -> str:
     return f"{spread.mean:.4f} ± {around:.4f}" if np.isfinite(around) else f"{spread.mean:.4f}"
 
 
+def _names(groups: Sequence[Sequence[Measured]]) -> list[str]:
+    """The recipes; where one has been met with other settings, with what differs from that first one."""
+    met: dict[str, dict[str, Any]] = {}
+    names = []
+    for runs in groups:
+        name, settings = runs[0].report.recipe, _flat(runs[0].report.settings)
+        before = met.setdefault(name, settings)
+        changed = [path for path, value in settings.items() if before.get(path) != value]
+        kinds = [path.removesuffix("kind") for path in changed if path.endswith(".kind")]
+        # Of a part that was replaced its kind says enough.
+        told = [path for path in changed if path.endswith(".kind") or not path.startswith(tuple(kinds))]
+        words = [f"{path.removesuffix('.kind')}={settings[path]}" for path in told[:DIFFERENT]]
+        names.append(f"{name} ({', '.join([*words, *(['…'] if len(told) > DIFFERENT else [])])})" if words else name)
+    return names
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted path."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
+
+
 def _row(
-    runs: list[Measured], metrics: tuple[str, ...], differences: dict[str, Difference], corrected: dict[str, float]
+    name: str,
+    runs: list[Measured],
+    metrics: tuple[str, ...],
+    differences: dict[str, Difference],
+    corrected: dict[str, float],
 ) -> Row:
     _same_users(runs, strict=True)
     return Row(
-        name=runs[0].report.recipe,
+        name=name,
         fingerprint=runs[0].report.fingerprint,
         seeds=tuple(run.report.seed for run in runs),
         spreads={metric: Spread.of(_stack(runs, metric)) for metric in metrics},

@@ -36,7 +36,7 @@ def page(report: Report, comparison: Comparison | None = None) -> str:
         _curves(report),
         _accuracy(report),
         _beyond(report),
-        codes_section(report.codes) if report.codes is not None else "",
+        codes_section(report.codes, report.beam) if report.codes is not None else "",
         _samples(report),
         _origin(report),
     )

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, computed_field, model_validator
 from segue.core.errors import RunError
 from segue.core.shapes import Float
 from segue.core.tables import Dataset
+from segue.evaluation.beam_gap import BeamGap
 from segue.evaluation.code_health import CodeHealth
 from segue.evaluation.note import Note, write_atomically
 from segue.evaluation.protocol import Protocol
@@ -95,6 +96,8 @@ class Report(Note):
     samples: list[Sample] = Field(default_factory=list)
     codes: CodeHealth | None = None
     """How well the items' codes serve, of systems that write codes."""
+    beam: BeamGap | None = None
+    """What the search lost against the exact ranking, of systems that write codes."""
     written: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @computed_field  # type: ignore[prop-decorator]

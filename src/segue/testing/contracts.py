@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 
 from segue.core.batches import SequenceBatch
-from segue.core.forms import Backbone, Decoder, Objective, ScoringModel
+from segue.core.forms import Backbone, Decoder, Objective, ScoringModel, TokenModel
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.recipe import Recipe, ScoringRecipe, TokenRecipe
 from segue.core.run import Run
@@ -58,6 +59,38 @@ def check_objective(objective: Objective[ScoringModel], model: ScoringModel, bat
 
 def check_decoder(decoder: Decoder[ScoringModel], model: ScoringModel, histories: Histories, items: int) -> None:
     """The ranking is the exhaustive one, and nothing forbidden is ever in it."""
+    _names_what_is_allowed(decoder, model, histories, items)
+
+
+def check_token_decoder(decoder: Decoder[TokenModel], model: TokenModel, histories: Histories) -> None:
+    """A search as wide as the catalog gives every item its exact log probability, and names nothing forbidden.
+
+    Every history has events. The exact values come from writing each item's codes in full, without the trie.
+    """
+    items = len(model.codes)
+    _names_what_is_allowed(decoder, model, histories, items)
+    found = decoder(model, histories, items, Rules(seen=True))
+    exact = np.take_along_axis(_log_chances(model, histories), found.items, axis=1)
+    far = float(np.abs(exact - found.scores).max())
+    assert far < 1e-3, f"a score differs by {far:.2g} nats from the log probability of the item's codes"
+
+
+def _log_chances(model: TokenModel, histories: Histories) -> np.ndarray:
+    """log P of each item after each history, users by items: its tuple's, times its share of the tuple."""
+    batch = SequenceBatch.of(histories.latest(model.history))
+    with torch.inference_mode():
+        states = model.states_of(batch, torch.arange(len(model.codes)).expand(len(batch), -1))
+        scores = model.tree.log_shares[model.tree.places].expand(len(batch), -1).clone()
+        for level, codes in enumerate(model.item_codes.T):
+            table, begin = model.codebook(level)
+            chances = torch.log_softmax(states[:, :, level] @ table.T, dim=-1)
+            scores += chances[:, torch.arange(len(codes)), begin + codes]
+    found = np.empty(scores.shape, dtype=np.float32)
+    found[batch.order.numpy()] = scores.numpy()
+    return found
+
+
+def _names_what_is_allowed(decoder: Any, model: Any, histories: Histories, items: int) -> None:
     assert isinstance(model, torch.nn.Module)
     model.eval()
     everything = decoder(model, histories, items, Rules(seen=True))

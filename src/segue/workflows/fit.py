@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segue.core.errors import RunError
+from segue.core.ranking import Rules
 from segue.core.recipe import CODES, FittedModel, Recommender
 from segue.core.run import Run
 from segue.core.tables import Cases, Split
@@ -21,8 +22,9 @@ from segue.training.distributed import team
 from segue.training.loop import BEST, LATEST
 from segue.training.trackers import JsonLines
 from segue.workflows import runs, systems
+from segue.workflows.beam_gap import beam_gap
 from segue.workflows.experiment import Experiment
-from segue.workflows.measure import Cost, measure, peak_memory_mb
+from segue.workflows.measure import Cost, measure, peak_memory_mb, test_cases
 
 BASELINES = ("popularity", "item_knn")
 """Fitted beside every system: whoever does not beat them should hear it at once."""
@@ -79,10 +81,18 @@ def write_up(
     measured = measure(
         name, recommender.recommend, experiment, split, target_time=timed, cost=cost, folder=folder, run=run
     )
-    tokenizer = recommender.tokenizer if isinstance(recommender, FittedModel) else None
-    if tokenizer is not None:
-        health = examine(tokenizer, split.train, run.numpy_generator("code health"))
-        measured = replace(measured, report=measured.report.model_copy(update={"codes": health}))
+    if isinstance(recommender, FittedModel) and recommender.tokenizer is not None:
+        health = examine(recommender.tokenizer, split.train, run.numpy_generator("code health"))
+        ks = experiment.evaluation.ks
+        gap = beam_gap(
+            recommender,
+            test_cases(experiment, split),
+            k=10 if 10 in ks else max(ks),
+            longest=max(ks),
+            rules=Rules(seen=experiment.evaluation.seen),
+            run=run,
+        )
+        measured = replace(measured, report=measured.report.model_copy(update={"codes": health, "beam": gap}))
     others = [one for one in baselines if one != name and not (one == "item_knn" and len(split.catalog) > LARGEST)]
     rows = [measured, *(_baseline(one, experiment, split, run, timed) for one in others)]
     if isinstance(experiment.data, World):

@@ -17,7 +17,7 @@ import segue.procedures
 import segue.recipes
 import segue.tokenizers
 from segue.core.errors import SettingsError
-from segue.core.recipe import Recipe
+from segue.core.recipe import Recipe, ScoringRecipe, TokenRecipe
 
 
 def names() -> list[str]:
@@ -53,6 +53,13 @@ def find(name: str) -> Recipe:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
     raise SettingsError(f"there is no system '{name}'.{hint} 'segue systems' lists all of them.")
+
+
+def form(recipe: Recipe) -> str:
+    """What a system is made around: a model that scores items, one that writes their codes, or a class of its own."""
+    if isinstance(recipe, TokenRecipe):
+        return "codes"
+    return "scoring" if isinstance(recipe, ScoringRecipe) else "plain recipe"
 
 
 def load_shelves() -> None:

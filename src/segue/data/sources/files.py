@@ -81,7 +81,7 @@ def open_delimited(file: Path, asked: Mapping[str, str | None] | None = None) ->
 
 def read_items(file: Path, item: str, wanted: Collection[str] | None) -> pl.DataFrame:
     """The catalogue beside a log; its id column is called as in the log, or by a common name."""
-    table = open_table(file)
+    table = open_table(file, {"item": item, "id": "id", "title": "title"})  # any of these makes the first line a header
     names = table.sample.columns
     found = next((name for word in (item.lower(), *ITEM, "id") for name in names if name.lower() == word), None)
     if found is None:
