@@ -13,7 +13,7 @@ import torch
 from benchmarks.matrix_rate import rate
 from benchmarks.measuring import begin, report
 from benchmarks.peers.transformers_t5 import generate
-from benchmarks.t5_workload import BACKBONE, BATCH, asked, given_arguments, models, workload
+from benchmarks.t5_workload import BACKBONE, asked, given_arguments, models, workload
 from segue.core.codes import ItemCodes
 from segue.core.ranking import Ranking, Rules
 from segue.core.tables import Histories
@@ -36,7 +36,7 @@ def main() -> None:
     peak = rate((2048, 2048, 2048), torch.float32, 2.0)
     if given.task == "decode":
         past = split.test.histories.take(asked(split, given.users)).latest(ours.history)
-        decoder = BeamSearch(beams=given.beams, prefixes=given.beams * BATCH)
+        decoder = BeamSearch(beams=given.beams)
         seconds = []
         for _ in range(3):
             start = time.perf_counter()
@@ -46,7 +46,7 @@ def main() -> None:
         equal, gap = verified(theirs, codes, past, ranking, given.verify, given.beams)
         report(
             given, "segue_t5_decode", "beam search", round(given.users / min(seconds), 2), "users/s", PACKAGES,
-            seconds=[round(second, 3) for second in seconds], beams=given.beams, batch=BATCH, k=given.k,
+            seconds=[round(second, 3) for second in seconds], beams=given.beams, prefixes=decoder.prefixes, k=given.k,
             gflop_a_user=round(work / given.users, 3), gflop_s=round(work / min(seconds), 1),
             matrix_gflop_s=round(peak, 1), share_of_matrix_rate=round(work / min(seconds) / peak, 3),
             lists_equal_to_transformers=equal, largest_score_difference=gap,

@@ -28,8 +28,8 @@ class BeamSearch(Decoder[TokenModel]):
     """Prefixes kept at each level, or one number for each level (the last one goes for further levels)."""
     renormalized: bool = False
     """Divide by the probability of all valid children at each step, instead of by that of all codes."""
-    prefixes: PositiveInt = 8192
-    """Prefixes of all users together that are written at once; bounds memory."""
+    prefixes: PositiveInt = 1024
+    """Prefixes of all users together that are written at once; bounds memory. Few enough for the cache is fastest."""
     tokens: PositiveInt = 8192
     """Events of all contexts together that are read at once; bounds memory."""
 

@@ -28,7 +28,7 @@ class ExactLikelihood(Decoder[TokenModel]):
     catalog. Probabilities are those over all codes, not over the allowed items.
     """
 
-    prefixes: PositiveInt = 8192
+    prefixes: PositiveInt = 2048
     """Prefixes of all users together that are written at once; bounds memory."""
 
     def __call__(self, model: TokenModel, histories: Histories, k: int, rules: Rules) -> Ranking:

@@ -41,7 +41,7 @@ class Sampling(Part):
     """Children that stay at each step; 0 means all."""
     nucleus: float = Field(default=1.0, gt=0, le=1)
     """Share of probability that stays at each step."""
-    prefixes: PositiveInt = 8192
+    prefixes: PositiveInt = 2048
     """Draws of all users together that are written at once; bounds memory."""
     tokens: PositiveInt = 8192
     """Events of all contexts together that are read at once; bounds memory."""
