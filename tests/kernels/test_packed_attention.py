@@ -81,7 +81,7 @@ def test_bfloat16_stays_near() -> None:
     torch.testing.assert_close(fast_slope.float(), slope, atol=0.05, rtol=0.05)
 
 
-@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+@pytest.mark.parametrize("lengths", [lengths for lengths in LENGTHS if lengths], ids=str)
 def test_a_bias_by_place_and_its_gradient(lengths: tuple[int, ...]) -> None:
     rows, qkv = rows_of(lengths), normal(sum(lengths), 3, 2, 8)
     longest = max(lengths, default=0)
