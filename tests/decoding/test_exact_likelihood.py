@@ -48,5 +48,5 @@ def test_it_equals_the_teacher_forced_probability_of_each_item() -> None:
 def test_items_of_one_tuple_share_its_probability() -> None:
     codes = ItemCodes(np.array([[0], [1], [1]]), (2,), weights=np.array([0.0, 0.0, 2.0], dtype=np.float32))
     ranking = ExactLikelihood()(Table(codes, [[0.2, 0.8]]), Histories.from_lists([[0]]), 3, Rules(seen=True))
-    assert ranking.items.tolist() == [[2, 0, 1]] or np.exp(ranking.scores[0]).tolist() == pytest.approx([0.6, 0.2, 0.2])
+    assert ranking.items[0, 0] == 2
     assert np.exp(ranking.scores[0]).tolist() == pytest.approx([0.6, 0.2, 0.2])

@@ -71,9 +71,7 @@ class Sampling(Part):
                     nodes = below[torch.arange(len(batch), device=below.device)[:, None], parents, chosen]
                     if depth + 1 < tree.levels:
                         prefixes = prefixes.extended(parents, tree.codes[depth][nodes])
-                        parents = torch.arange(draws, device=nodes.device).expand(len(batch), -1)
-                    elif depth < tree.levels:
-                        parents = torch.arange(draws, device=nodes.device).expand(len(batch), -1)
+                    parents = torch.arange(draws, device=nodes.device).expand(len(batch), -1)
                 found = torch.where(total.isneginf(), NOTHING, tree.items[nodes])
                 items[rows], log_chances[rows] = found.cpu().numpy(), total.cpu().numpy()
         return Samples(items, log_chances)
