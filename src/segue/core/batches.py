@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segue.core.shapes import Float, Int
+from segue.core.shapes import Bool, Float, Int
 from segue.core.tables import Histories
 
 
@@ -74,6 +74,26 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Trajectories:
+    """Some items after each history of a batch.
+
+    `signals` are what the parts of a reward say of each. `reference` and `before` are log P of each code (nats) under a
+    frozen model, and under the policy when the items were drawn, where an objective compares with them.
+    """
+
+    items: Int[Tensor, "users asked"]
+    valid: Bool[Tensor, "users asked"]
+    """False where there was nothing to offer; such an entry counts for nothing."""
+    at: Int[Tensor, " users"]
+    """How many events of each row of the batch come before them."""
+    signals: Float[Tensor, "users asked signals"]
+    positive: bool = True
+    """Whether the first of each row is what the user really took."""
+    reference: Float[Tensor, "users asked levels"] | None = None
+    before: Float[Tensor, "users asked levels"] | None = None
+
+
+@dataclass(frozen=True)
 class SequenceBatch:
     """Some users' histories and what came next.
 
@@ -81,7 +101,8 @@ class SequenceBatch:
     came next. `timestamps` are Unix seconds of each token; `next_timestamps` those of the item to be predicted, and are
     None when the protocol hides them. `counts` says how often each item of the catalog occurs in training. `order` says
     which of the rows that were asked for each row is: the rows are sorted by length. `users` are rows of the log's
-    users, -1 for somebody it does not know.
+    users, -1 for somebody it does not know. `trajectories` are items written beside the targets, where an objective
+    asks for them.
     """
 
     items: Int[Tensor, " tokens"]
@@ -92,6 +113,7 @@ class SequenceBatch:
     next_timestamps: Int[Tensor, " tokens"] | None = None
     counts: Float[Tensor, " items"] | None = None
     users: Int[Tensor, " users"] | None = None
+    trajectories: Trajectories | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

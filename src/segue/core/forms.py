@@ -6,6 +6,7 @@ The form is the seam between model, objective and decoder. An objective or decod
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from segue.core.batches import SequenceBatch
 from segue.core.codes import CodeTree, ItemCodes
 from segue.core.part import Part
-from segue.core.ranking import Ranking, Rules
+from segue.core.ranking import Ranking, Rules, Samples
 from segue.core.run import Run
 from segue.core.shapes import Float, Int
 from segue.core.tables import Histories, Split
@@ -83,6 +84,14 @@ class TokenModel(Protocol):
         """The states before each code of any items after each history; the context is computed once for all of them."""
         ...
 
+    def answers_and_states_of(
+        self, batch: SequenceBatch, items: Int[Tensor, "users asked"], at: Int[Tensor, " users"]
+    ) -> tuple[
+        Float[Tensor, "answers levels width"], Int[Tensor, " answers"], Float[Tensor, "users asked levels width"]
+    ]:
+        """`answers`, and `states_of` for items after the first `at` events of each history: one pass for both."""
+        ...
+
     def begin(self, batch: SequenceBatch) -> Prefixes:
         """One empty prefix after each history."""
         ...
@@ -101,6 +110,8 @@ class Loss(NamedTuple):
 
     total: Float[Tensor, ""]
     count: Float[Tensor, ""]  # type: ignore[assignment]  # hides tuple.count, which nobody counts with
+    notes: Mapping[str, Tensor] = {}
+    """Numbers worth following beside the loss, without a gradient; the loop keeps their mean over an epoch."""
 
     @property
     def mean(self) -> Float[Tensor, ""]:
@@ -169,6 +180,22 @@ class Objective(Part, Generic[Form]):
         raise NotImplementedError
 
 
+class AnswerObjective(Objective[TokenModel]):
+    """A loss of the states before each code of the items that are to be predicted, wherever these were computed."""
+
+    abstract: ClassVar[bool] = True
+
+    def of_answers(
+        self, model: TokenModel, states: Float[Tensor, "answers levels width"], items: Int[Tensor, " answers"]
+    ) -> Loss:
+        """The loss of these answers."""
+        raise NotImplementedError
+
+    def __call__(self, model: TokenModel, batch: SequenceBatch, rng: torch.Generator) -> Loss:
+        """The loss of this batch."""
+        return self.of_answers(model, *model.answers(batch))
+
+
 class Procedure(Part, Generic[Form]):
     """The order of the steps by which a recipe's model learns."""
 
@@ -178,6 +205,16 @@ class Procedure(Part, Generic[Form]):
         self, model: Form, batches: Batches, objective: Objective[Form], decoder: Decoder[Form], split: Split, run: Run
     ) -> None:
         """Train the model in place."""
+        raise NotImplementedError
+
+
+class Sampler(Part, Generic[Form]):
+    """Model and histories in, random items out."""
+
+    abstract: ClassVar[bool] = True
+
+    def __call__(self, model: Form, histories: Histories, draws: int, rules: Rules, rng: torch.Generator) -> Samples:
+        """So many independent draws for each history."""
         raise NotImplementedError
 
 

@@ -51,3 +51,12 @@ class Ranking:
     def stack(parts: list[Ranking]) -> Ranking:
         """Rankings of consecutive rows as one."""
         return Ranking(np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts]))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Some drawn items of each history, in the order of the draws; `NOTHING` where nothing may be drawn."""
+
+    items: Int[np.ndarray, "rows draws"]
+    log_chances: Float[np.ndarray, "rows draws"]
+    """log P of each draw under the distribution that it was drawn from, in nats."""

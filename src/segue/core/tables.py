@@ -103,6 +103,9 @@ class Dataset:
     catalog: Catalog
     digest: str
     origin: Mapping[str, Any] = field(default_factory=dict)
+    exposures: InteractionLog | None = None
+    """Everything that users were shown, taken or not, where that is known; users and items as in `log`, and every
+    event of `log` is among them."""
 
 
 @dataclass(frozen=True)

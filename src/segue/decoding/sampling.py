@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from segue.core.forms import TokenModel
-from segue.core.part import Part
-from segue.core.ranking import NOTHING, Rules
-from segue.core.shapes import Float, Int
+from segue.core.forms import Sampler, TokenModel
+from segue.core.ranking import NOTHING, Rules, Samples
 from segue.core.tables import Histories
 from segue.decoding._walk import batches, leaves, step, tree_of
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Some drawn items of each history, in the order of the draws; `NOTHING` where nothing may be drawn."""
-
-    items: Int[np.ndarray, "rows draws"]
-    log_chances: Float[np.ndarray, "rows draws"]
-    """log P of each draw under the distribution that it was drawn from, in nats."""
-
-
-class Sampling(Part):
+class Sampling(Sampler[TokenModel]):
     """Independent draws, code by code, always inside the trie of what may be recommended.
 
     At each step the children of a prefix are weighed by the model's probability to the power 1 / temperature; only the

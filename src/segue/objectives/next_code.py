@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 from pydantic import Field, PositiveFloat
+from torch import Tensor
 
-from segue.core.batches import SequenceBatch
-from segue.core.forms import Loss, Objective, TokenModel
+from segue.core.forms import AnswerObjective, Loss, TokenModel
+from segue.core.shapes import Float, Int
 from segue.kernels.linear_cross_entropy import linear_cross_entropy
 
 
-class NextCode(Objective[TokenModel]):
+class NextCode(AnswerObjective):
     """-log P(code | history, codes before it), summed over the codes of each item that is to be predicted.
 
     Source: TIGER, arXiv:2305.05065, section 3.2. `temperature` divides the logits, which LETTER calls a ranking-guided
@@ -22,13 +23,10 @@ class NextCode(Objective[TokenModel]):
     smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Weight spread evenly over the codes of a level instead of lying on the true one."""
 
-    def __call__(self, model: TokenModel, batch: SequenceBatch, rng: torch.Generator) -> Loss:
-        """The sum over all codes, in nats; the count is of codes, so that the mean is the loss of a code.
-
-        Raises:
-            SettingsError: the batch carries no targets.
-        """
-        states, items = model.answers(batch)
+    def of_answers(
+        self, model: TokenModel, states: Float[Tensor, "answers levels width"], items: Int[Tensor, " answers"]
+    ) -> Loss:
+        """The sum over all codes, in nats; the count is of codes, so that the mean is the loss of a code."""
         codes = model.item_codes[items]
         totals = []
         for level in range(model.codes.levels):
