@@ -125,6 +125,18 @@ COMPARISONS = {
             Side("peers/transformers_t5", "--task train --beauty {beauty} --batches 6", "--batches 2"),
         ),
     ),
+    "gflowgr_step": Comparison(
+        "GFlowGR's step (trajectory balance, N = 3) as a multiple of the supervised one, decoder-only, Beauty",
+        (Side("ours/gflowgr", "--beauty {beauty} --trunk decoder_only --batches 24", "--batches 4"),),
+        allocators=("tuned",),
+        smaller_is_better=True,
+    ),
+    "gflowgr_step_t5": Comparison(
+        "the same with TIGER's T5, which reads each prefix of a history as a case of its own",
+        (Side("ours/gflowgr", "--beauty {beauty} --trunk t5 --batches 10", "--batches 4"),),
+        allocators=("tuned",),
+        smaller_is_better=True,
+    ),
     "k_means": Comparison(
         "seconds from 1,000,000 x 384 vectors to 256 centroids and all codes: 25 steps on 65,536 of them",
         (

@@ -36,9 +36,12 @@ def test_prepare_makes_a_folder_named_after_the_file(log, tmp_path):
     facts = json.loads(run("prepare", log, "--positive", "rating >= 2", "--core", "2", "--json"))
     assert facts["folder"] == "prepared/mine"
     assert (facts["events"], facts["dropped"]) == (48, {"not positive": 12})
+    assert facts["exposures"] == {"events": 60, "share taken": 0.8, "rows left out": 0}
     assert (tmp_path / "prepared" / "mine" / "manifest.json").is_file()
     assert "already" in run("prepare", log, wrong=DataError)
+    assert "share taken" in run("inspect", "prepared/mine")
     assert "60" in run("prepare", log, "--replace")
+    assert "exposures" not in run("inspect", "prepared/mine")
 
 
 def test_settings_are_the_same_by_option_and_by_set(log):

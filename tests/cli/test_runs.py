@@ -178,3 +178,12 @@ def test_a_row_that_nobody_plans_is_refused_with_those_that_are(segue: Shell) ->
     said = segue("reproduce", "popularity", "--row", "nothing")
     assert said.code == 1
     assert "sasrec_tuned --row ml-1m" in said.err
+
+
+def test_a_page_of_no_group_is_refused_and_help_teaches_the_use_of_groups(segue: Shell) -> None:
+    said = segue("reproduce", "popularity", "--page-only")
+    assert said.code == 1
+    assert "popularity is no group" in said.err
+    text = " ".join(segue("reproduce", "--help").out.split())
+    assert "segue reproduce gflowgr --page-only" in text
+    assert "The name of a group stands for all rows of one published table." in text

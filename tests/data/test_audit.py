@@ -5,6 +5,8 @@ from rich.console import Console
 
 from data.logs import dataset_of, prepared
 from segue.data.audit import Audit, audit
+from segue.data.preparation import Preparation
+from segue.data.prepare import prepare
 from segue.data.split import GlobalTime, LeaveOneOut, LeaveTwoOut
 
 
@@ -46,6 +48,21 @@ def test_what_the_preparation_dropped_is_repeated(tmp_path):
     dataset = prepared(tmp_path, events, user_core=2)
     result = audit(dataset, LeaveOneOut().cut(dataset, 0))
     assert result.finding("dropped: below the core").count == 1
+
+
+def test_exposures_are_counted_and_what_they_lack_is_said(tmp_path):
+    rows = ["1,a,4,5", "1,b,2,6", "1,c,1,7", "1,b,4,8", "2,a,1,9"]
+    (tmp_path / "log.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *rows]))
+    for keep, shown, left_out in ((False, 3, 2), (True, 4, 1)):
+        settings = Preparation(path=str(tmp_path / "log.csv"), positive="rating >= 4", keep_shown=keep)
+        dataset = prepare(settings, tmp_path / str(keep))
+        found = audit(dataset, LeaveOneOut().cut(dataset, 0)).finding("exposures")
+        assert (found.count, found.of) == (2, shown)
+        assert f"{left_out} more rows" in found.fact
+        assert ("keep_shown=true" in found.advice) is not keep
+    dataset = dataset_of([[0, 1, 2]])
+    names = {finding.name for finding in audit(dataset, LeaveOneOut().cut(dataset, 0)).findings}
+    assert "exposures" not in names
 
 
 def test_without_times_it_says_so_and_goes_on():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,30 @@ def test_a_dataset_from_memory_comes_back_equal_and_keeps_its_digest(tmp_path):
     assert save(first, tmp_path / "second").digest == first.digest
     other = dataset_of([[0, 1, 2], [1]], [[5, 6, 7], [8]])
     assert save(other, tmp_path / "third").digest != first.digest
+
+
+def test_exposures_lie_beside_the_log_and_leave_its_digest(tmp_path):
+    plain = dataset_of([[0, 2], [2]], [[5, 7], [8]])
+    shown = dataset_of([[0, 1, 2], [2]], [[5, 6, 7], [8]]).log
+    shown = replace(shown, columns={"click": np.array([1, 0, 1, 1], dtype=np.int8)}, users=plain.log.users)
+    kept = save(replace(plain, exposures=shown), tmp_path / "with")
+    assert kept.digest == save(plain, tmp_path / "without").digest
+    assert isinstance(kept.exposures.items, np.memmap)
+    assert kept.exposures.items.tolist() == [0, 1, 2, 2]
+    assert kept.exposures.offsets.tolist() == [0, 3, 4]
+    assert kept.exposures.timestamps.tolist() == [5, 6, 7, 8]
+    assert kept.exposures.columns["click"].tolist() == [1, 0, 1, 1]
+    assert kept.exposures.users is kept.log.users
+    (tmp_path / "with" / "exposures" / "items.npy").unlink()
+    with pytest.raises(DataError, match=r"exposures/items\.npy is missing"):
+        load(tmp_path / "with")
+
+
+def test_a_folder_of_before_there_were_exposures_opens_without(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["exposures"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert load(folder).exposures is None
 
 
 def test_a_folder_that_is_none_says_what_to_do(tmp_path):

@@ -26,6 +26,8 @@ def random_model(codes: ItemCodes, seed: int = 0, history: int = 10) -> TokenGen
 class Table:
     """P(code | level) is the same for everybody: what a decoder gives can be worked out by hand."""
 
+    whole = True
+
     def __init__(self, codes: ItemCodes, chances: list[list[float]]) -> None:
         self.codes, self.tree, self.history = codes, codes.tree, 10
         self.item_codes = torch.from_numpy(codes.codes)
@@ -41,6 +43,11 @@ class Table:
         raise NotImplementedError
 
     def states_of(self, batch: SequenceBatch, items: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def answers_and_states_of(
+        self, batch: SequenceBatch, items: Tensor, at: Tensor, positive: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
         raise NotImplementedError
 
 

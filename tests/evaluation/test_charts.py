@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.evaluation.charts import WIDTH, decile_chart, interval_chart, line_chart, short, signed, ticks
+from segue.evaluation.charts import WIDTH, decile_chart, interval_chart, line_chart, short, signed, sweep_chart, ticks
 
 
 def inside(svg):
@@ -55,6 +55,38 @@ def test_an_interval_that_leaves_out_zero_stands_out():
     assert [dot.get("class") for dot in root.findall("circle")] == ["bar", "quiet"]
     assert "a twin & more 0 (\N{MINUS SIGN}0.01 to +0.01)" in root.get("aria-label")
     assert interval_chart([]) == ""
+
+
+def circles(root, kind):
+    return [float(dot.get("cx")) for dot in root.findall("circle") if dot.get("class") == kind]
+
+
+def test_a_sweep_over_decades_is_logarithmic_and_has_a_place_for_zero():
+    ours = [(0.0, 0.02, 0.0), (0.01, 0.03, 0.001), (1.0, 0.04, 0.002), (100.0, 0.01, 0.0)]
+    root = inside(sweep_chart([ours, [(x, y / 2, 0.0) for x, y, _ in ours]], [1.0], "lambda"))
+    zero, low, middle, high = circles(root, "dot")
+    assert middle - low == pytest.approx(high - middle, abs=0.2)
+    assert zero < low
+    assert circles(root, "line") == [middle], "the default is ringed"
+    joined = [len(line.get("points").split()) for line in root.findall("polyline")]
+    assert joined == [3, 3], "no line leads to zero, which has no logarithm"
+    whiskers = [line for line in root.findall("line") if line.get("class") == "line"]
+    assert [float(line.get("x1")) for line in whiskers] == [low, middle]
+    assert {text.text for text in root.findall("text")} >= {"0", "0.01", "1", "100"}
+    assert root.get("aria-label") == "lambda: 0: 0.02; 0.01: 0.03; 1: 0.04; 100: 0.01"
+
+
+def test_a_narrow_sweep_is_linear():
+    root = inside(sweep_chart([[(5.0, 0.3, 0.0), (0.0, 0.1, 0.0), (1.0, 0.2, 0.1)], []], [], "trajectories"))
+    zero, one, five = sorted(circles(root, "dot"))
+    assert five - zero == pytest.approx(5 * (one - zero), abs=0.5)
+    assert len(root.find("polyline").get("points").split()) == 3
+    assert circles(root, "line") == []
+
+
+def test_a_sweep_of_one_point_or_none():
+    inside(sweep_chart([[], [(3.0, 0.1, 0.0)]], [3.0], "trajectories"))
+    assert sweep_chart([[], []], [], "trajectories") == ""
 
 
 @given(st.floats(-1e5, 1e5), st.floats(1e-3, 1e5), st.integers(2, 6))

@@ -115,3 +115,21 @@ def test_the_baselines_stand_beside_with_their_marks(tmp_path):
     assert "***" in text
     assert "difference to popularity" in text
     assert reader.seen.count("svg") == 1
+
+
+def test_numbers_of_the_objective_are_drawn_small_and_by_group():
+    curves = {
+        "training loss": [(0, 7.0), (100, 5.0)],
+        "flow/log Z": [(0, 1.0), (100, 2.0)],
+        "flow/residual": [(0, 4.0), (100, 3.0)],
+        "reward/mean": [(0, 1.0)],
+        "sampler/window": [],
+    }
+    text = page(report(curves=curves))
+    reader, words = read(text)
+    assert reader.seen.count("svg") == 4
+    assert "training loss" in words
+    assert words.index(" flow ") < words.index("log Z") < words.index("residual") < words.index(" reward ")
+    assert text.count('class="grid2 small"') == 2
+    assert "sampler" not in words
+    assert 'class="grid2 small"' not in page(report(curves={"training loss": [(0, 7.0)]}))

@@ -102,6 +102,34 @@ def test_an_encoder_decoder_answers_the_last_event_of_each_row() -> None:
     torch.testing.assert_close(states, model.states_of(batch, items[:, None])[:, 0])
 
 
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize("user_tokens", [0, 5])
+@pytest.mark.parametrize("backbone", BACKBONES, ids=repr)
+def test_answers_and_other_items_come_out_of_one_pass(backbone: Backbone, user_tokens: int, positive: bool) -> None:
+    """Items are written after any part of a history as if the history ended there, and so are their gradients."""
+    model = built(backbone, user_tokens=user_tokens)
+    batch = SequenceBatch.of(histories(3, 7, 2, 8), targets=True)
+    assert batch.targets is not None
+    lengths = batch.rows.lengths  # 1 2 6 7
+    at = torch.tensor([1, 1, 6, 3]) if isinstance(backbone, CausalTransformer) else lengths
+    next_items = batch.targets[batch.rows.offsets[:-1] + at - 1]
+    wanted = torch.cat([next_items[:, None], torch.tensor([[3, 9], [5, 0], [8, 8], [1, 2]])], 1)
+    answers, items, states = model.answers_and_states_of(batch, wanted, at, positive)
+    expected, targets = model.answers(batch)
+    assert torch.equal(items, targets)
+    torch.testing.assert_close(answers, expected, atol=1e-5, rtol=1e-5)
+    alone = []
+    for row in range(4):
+        begin = int(batch.rows.offsets[row])
+        past = SequenceBatch.of(Histories.from_lists([batch.items[begin : begin + int(at[row])].tolist()]))
+        alone.append(model.states_of(past, wanted[row : row + 1])[0])
+    torch.testing.assert_close(states, torch.stack(alone), atol=1e-5, rtol=1e-4)
+    parameter = model.table.weight
+    (one,) = torch.autograd.grad(states.square().sum() + answers.sum(), parameter)
+    (other,) = torch.autograd.grad(torch.stack(alone).square().sum() + expected.sum(), parameter)
+    torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+
+
 def test_a_user_token_moves_the_states_of_known_users_only() -> None:
     model = built(BACKBONES[0], user_tokens=5)
     past = Histories(np.array([1, 2, 1, 2]), np.array([0, 2]), np.array([2, 4]), np.array([3, -1]))

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from segue.core.errors import SettingsError
+from segue.data.requests import request_spans
 from segue.simulation.users import DAY
 from segue.simulation.world import TINY, World
 
@@ -19,6 +20,39 @@ def tiny():
 @pytest.fixture(scope="module")
 def default():
     return World().simulate(seed=0)
+
+
+def test_what_was_shown_stands_beside_what_was_clicked(tiny):
+    dataset, shown = tiny.dataset(), tiny.impressions
+    exposures = dataset.exposures
+    assert exposures.items.tolist() == shown["item"].to_list()
+    assert exposures.timestamps.tolist() == shown["timestamp"].to_list()
+    owners = np.repeat(np.arange(60), np.diff(exposures.offsets))
+    assert owners.tolist() == shown["user"].to_list()
+    assert set(exposures.columns) == {"request", "position", "exposure", "click", "like", "purchase", "watch_time"}
+    for name, values in exposures.columns.items():
+        assert values.tolist() == shown[name].to_list()
+    click = exposures.columns["click"] == 1
+    assert exposures.items[click].tolist() == dataset.log.items.tolist()
+    assert exposures.timestamps[click].tolist() == dataset.log.timestamps.tolist()
+    for name, values in dataset.log.columns.items():
+        assert exposures.columns[name][click].tolist() == values.tolist()
+
+
+def test_exposures_leave_the_digest_as_it_was_before_there_were_any(tiny, default):
+    assert tiny.dataset().digest == "c7ef2fab64533999c689c7624565035da0f35bdd74e2fe2f1e3c82c88af4db07"
+    assert default.dataset().digest == "de8cde7c5d404c242d020b0e4ebf151e72a44ddc82ab9507bdd0e8eb007a7a98"
+
+
+def test_clicks_know_their_request(tiny):
+    dataset = tiny.dataset()
+    events = np.arange(len(dataset.log))
+    spans = request_spans(dataset, events)
+    request = dataset.exposures.columns["request"]
+    assert (request[spans[:, 0]] == dataset.log.columns["request"]).all()
+    assert (request[spans[:, 1] - 1] == dataset.log.columns["request"]).all()
+    # and no exposure of that request lies elsewhere
+    assert (spans[:, 1] - spans[:, 0]).tolist() == np.bincount(request)[dataset.log.columns["request"]].tolist()
 
 
 def test_one_seed_one_world(tiny):

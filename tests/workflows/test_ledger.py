@@ -82,6 +82,17 @@ def test_numbers_of_different_protocols_are_in_different_tables() -> None:
     assert "seen items may return" in tables[1]
 
 
+def test_rows_of_a_published_table_stand_together() -> None:
+    rows = [entry("sasrec", 0.30), entry("letter", 0.20), entry("gflowgr", 0.25)]
+    rows = [rows[0], *(row.model_copy(update={"group": "gflowgr"}) for row in (rows[2], rows[1]))]
+    (text,) = ledger.page(rows).split("## ")[1:]
+    alone, together = text.split("The published table `gflowgr`:")
+    assert alone.count("| `") == 1
+    assert "| `sasrec` |" in alone
+    assert together.index("| `gflowgr` |") < together.index("| `letter` |")
+    assert ledger._tables(rows[:1]) == [ledger.table(rows[:1]), ""]
+
+
 def test_a_published_number_stands_with_its_source() -> None:
     assert "Published: the paper, table 2 [read]." in ledger.page([entry("sasrec", 0.18, published=0.1857)])
 

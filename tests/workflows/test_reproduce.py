@@ -26,6 +26,16 @@ def test_every_planned_row_fits_its_system_and_says_where_its_number_is_from() -
         assert not claim.published or (claim.source and claim.evidence)
 
 
+def test_planned_rows_are_named_once_and_share_runs_only_where_they_are_the_same() -> None:
+    planned = reproduce.claims()
+    assert len({(claim.system, claim.row) for claim in planned}) == len(planned)
+    trained = {claim.run_name: claim for claim in planned if not claim.trained}
+    for claim in planned:
+        owner = trained[claim.run_name]
+        assert (claim.data, claim.settings, claim.start) == (owner.data, owner.settings, owner.start)
+        assert not claim.start or trained[claim.start].data == claim.data
+
+
 def test_rows_are_measured_written_and_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reproduce, "claims", lambda: [FITTED, ASKED])
     write_log(tmp_path / "walks.csv", users=20)

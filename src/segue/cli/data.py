@@ -210,6 +210,7 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         "users": len(lengths),
         "items": len(dataset.catalog),
         "events a user": {"least": int(lengths.min()), "median": float(np.median(lengths)), "most": int(lengths.max())},
+        "exposures": _exposed(dataset),
         "time": [int(times.min()), int(times.max())] if times is not None else None,
         "columns": {name: str(values.dtype) for name, values in log.columns.items()},
         "item columns": dataset.catalog.table.columns,
@@ -219,6 +220,13 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         "dropped": dataset.origin.get("dropped", {}),
         "notes": dataset.origin.get("notes", []),
     }
+
+
+def _exposed(dataset: Dataset) -> dict[str, Any] | None:
+    if dataset.exposures is None:
+        return None
+    shown, left_out = len(dataset.exposures), dataset.origin.get("exposures", {}).get("left out", 0)
+    return {"events": shown, "share taken": round(len(dataset.log) / max(shown, 1), 4), "rows left out": left_out}
 
 
 def _answer(facts: dict[str, Any], as_json: bool, headline: str) -> None:

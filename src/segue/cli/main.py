@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import codes, data, recommend, runs, systems
+from segue.cli import codes, data, recommend, runs, study, systems
 from segue.core.errors import SegueError
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ for command in COMMANDS:
     app.command()(command)
 app.add_typer(data.app, name="data", help="Get, prepare, inspect and audit logs.")
 app.add_typer(codes.app, name="codes", help="Look into the codes of items, check their health, add new items.")
+app.add_typer(study.app, name="study", help="Studies of systems: what accuracy on a log cannot say.")
 
 
 def _print_version(asked: bool | None) -> None:

@@ -104,31 +104,45 @@ def compare(
 
 
 def reproduce(
-    recipe: Annotated[str, typer.Argument(help="A system that docs/ledger.md plans a row for.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="A system, or the group of a published table, such as gflowgr.", show_default=False)
+    ],
     row: Annotated[str | None, typer.Option(help="Only this row, such as ml-1m.")] = None,
     ledger: Annotated[Path, typer.Option(help="Where the ledger is.")] = Path("ledger"),
     data: Annotated[Path, typer.Option(help="Where data sets are.", envvar="SEGUE_SHARED")] = Path("../shared/data"),
     runs: Annotated[Path, typer.Option(help="Where runs go; those there are resumed.")] = Path("runs/reproduce"),
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds; what the row plans unless given.")] = None,
+    page_only: Annotated[
+        bool, typer.Option("--page-only", help="Train nothing: write a group's page from the runs that are there.")
+    ] = False,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Train a published system under its published protocol, and write what came of it into the ledger.
 
-    Example: segue reproduce sasrec_tuned --row ml-1m --seeds 3
+    The name of a group stands for all rows of one published table. They are run one after another, each resumed where
+    it was stopped, and RUNS/GROUP/report.html shows them beside the published numbers, with paired tests and sweeps.
+
+    Examples:
+      segue reproduce sasrec_tuned --row ml-1m --seeds 3
+      segue reproduce gflowgr --data ../shared/data
+      segue reproduce gflowgr --page-only
     """
     place = start_torch(device)
     from segue.cli.progress import Bar
     from segue.workflows.reproduce import reproduce as write_rows
 
     written = write_rows(
-        recipe, row=row, ledger=ledger, data=data, folder=runs, seeds=seeds, device=place, watches=(Bar(),)
-    )
+        name, row=row, ledger=ledger, data=data, folder=runs, seeds=seeds, device=place, watches=(Bar(),),
+        page_only=page_only,
+    )  # fmt: skip
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in written])
         return
     for entry in written:
-        typer.echo(f"{entry.file_name()}: {entry.words()}")
+        typer.echo(f"{entry.system} --row {entry.row}: {entry.words()}")
+    if (runs / name / "report.html").exists():
+        typer.echo(f"page: {runs / name / 'report.html'}")
 
 
 def _show_report(report: Report, folder: Path, as_json: bool) -> None:

@@ -91,6 +91,12 @@ class Trajectories:
     """Whether the first of each row is what the user really took."""
     reference: Float[Tensor, "users asked levels"] | None = None
     before: Float[Tensor, "users asked levels"] | None = None
+    flows: Float[Tensor, "users asked prefixes"] | None = None
+    """log F of each prefix, from the empty one to the whole tuple, where it is known and need not be learnt."""
+
+    def mean(self, values: Float[Tensor, "users asked"]) -> Float[Tensor, ""]:
+        """The mean over the valid ones, 0 where there are none."""
+        return values.where(self.valid, 0).sum() / self.valid.sum().clamp_min(1)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 
 
 class Claim(BaseModel):
     """One row of the ledger, planned: which system on which data under which protocol, and what was published.
 
-    Rows with the same `trained` share their run folders: they ask one fitted system different questions.
+    Rows with the same `trained` share their run folders: they ask one fitted system different questions. Rows with the
+    same `group` are one published table, which `segue reproduce GROUP` makes; of those of one data set and protocol the
+    first is what the others are held against, and rows that start from nothing come before those that start from a run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -35,6 +37,20 @@ class Claim(BaseModel):
     """How we know the published number."""
     seeds: PositiveInt = 3
     """How many seeds the row wants."""
+    group: str = ""
+    """The published table that this row belongs to."""
+    start: str = ""
+    """The run name of the claim whose run of the same seed this one is fine-tuned from (the recipe's `start`)."""
+    sweep: str = ""
+    """The quantity that is varied, where this row is one point of a sweep; such rows are drawn and in no table."""
+    at: float | None = None
+    """The value of that quantity. The point that shares its run with a row of the table is the default."""
+
+    @model_validator(mode="after")
+    def _check_sweep(self) -> Claim:
+        if bool(self.sweep) != (self.at is not None):
+            raise ValueError(f"{self.system} {self.row}: a point of a sweep needs both `sweep` and `at`.")
+        return self
 
     @property
     def run_name(self) -> str:

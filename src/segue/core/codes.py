@@ -158,6 +158,17 @@ class CodeTree:
         """Prefixes of so many codes; at depth `levels + 1` items."""
         return 1 if depth == 0 else len(self.codes[depth - 1]) if depth <= self.levels else len(self.items)
 
+    def below(
+        self, depth: int, nodes: Int[Tensor, "users prefixes"]
+    ) -> tuple[Int[Tensor, "users prefixes widest"], Float[Tensor, "users prefixes widest"]]:
+        """The children of each node, in a rectangle, and 0 where there is one and -inf where the rectangle is wider."""
+        bounds = self.children[depth]
+        below = bounds[nodes][..., None] + torch.arange(self.widest[depth], device=nodes.device)
+        missing = torch.zeros(below.shape, device=nodes.device).masked_fill_(
+            below >= bounds[nodes + 1][..., None], -torch.inf
+        )
+        return below.clamp_max_(self.nodes(depth + 1) - 1), missing
+
     @cached_property
     def firsts(self) -> tuple[Int[Tensor, "_"], ...]:
         """By depth: the place in `items` where each node's own begin; its last is before the next node's first."""

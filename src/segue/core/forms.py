@@ -73,6 +73,8 @@ class TokenModel(Protocol):
     """The same tuples, on the model's device."""
     tree: CodeTree
     """The trie of valid tuples, on the model's device."""
+    whole: bool
+    """Whether it learns from every event of a row at once, or from the last alone."""
 
     def answers(self, batch: SequenceBatch) -> tuple[Float[Tensor, "answers levels width"], Int[Tensor, " answers"]]:
         """The states before each code of each item that is to be predicted in this batch, and these items."""
@@ -85,11 +87,14 @@ class TokenModel(Protocol):
         ...
 
     def answers_and_states_of(
-        self, batch: SequenceBatch, items: Int[Tensor, "users asked"], at: Int[Tensor, " users"]
+        self, batch: SequenceBatch, items: Int[Tensor, "users asked"], at: Int[Tensor, " users"], positive: bool = False
     ) -> tuple[
         Float[Tensor, "answers levels width"], Int[Tensor, " answers"], Float[Tensor, "users asked levels width"]
     ]:
-        """`answers`, and `states_of` for items after the first `at` events of each history: one pass for both."""
+        """`answers`, and `states_of` for items after the first `at` events of each history: one pass for both.
+
+        With `positive`, the first item of each row is what came next: its states are among those of the answers.
+        """
         ...
 
     def begin(self, batch: SequenceBatch) -> Prefixes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from segue.core import checkpoint
+from segue.core.errors import DataError, SettingsError
 from segue.core.forms import (
     Backbone,
     Batches,
@@ -158,6 +160,9 @@ class TokenRecipe(Recipe):
     """How a ranking is made."""
     procedure: Procedure
     """The order of the steps."""
+    start: str | None = None
+    """The folder of an earlier run of a token recipe, whose codes and weights this one begins with. On the command
+    line, parts that are not set otherwise are taken over from it too."""
 
     @property
     def history(self) -> int | None:
@@ -165,9 +170,19 @@ class TokenRecipe(Recipe):
         return self.batches.history
 
     def fit(self, split: Split, run: Run) -> FittedModel:
-        """Give the items codes, build the model with the run's seed and train it."""
-        tokenizer = self._tokenizer(split, run)
-        model = self._build(tokenizer, run.seed)
+        """Give the items codes, build the model with the run's seed and train it.
+
+        Raises:
+            SettingsError: `start` is the run of a system that does not write codes, or of one with other parts.
+            DataError: `start` was fitted on another catalogue.
+        """
+        if self.start is None:
+            tokenizer = self._tokenizer(split, run)
+            model = self._build(tokenizer, run.seed)
+        else:
+            tokenizer, weights = self._started(self.start, split.catalog, run)
+            model = self._build(tokenizer, run.seed)
+            model.load_state_dict(weights)
         self.procedure(model, self.batches, self.objective, self.decoder, split, run)
         return FittedModel(self, split.catalog, model, torch.from_numpy(split.item_counts()), tokenizer)
 
@@ -180,6 +195,32 @@ class TokenRecipe(Recipe):
         )
         model.eval()
         return FittedModel(self, catalog, model, weights[COUNTS], tokenizer)
+
+    def _started(self, start: str, catalog: Catalog, run: Run) -> tuple[FittedTokenizer, Mapping[str, Tensor]]:
+        """The tokenizer and the weights of the run that this one begins with."""
+        if run.open_run is None:
+            raise SettingsError(
+                f"start: '{start}' cannot be opened; this fit was started without access to other runs."
+            )
+        fitted = run.open_run(Path(start))
+        if not isinstance(fitted, FittedModel) or fitted.tokenizer is None:
+            raise SettingsError(
+                f"start: '{start}' is a run of {fitted.recipe.name}, which does not write codes of items."
+            )
+        for name in ("tokenizer", "backbone", "model"):
+            ours, theirs = getattr(self, name), getattr(fitted.recipe, name)
+            if ours != theirs:
+                raise SettingsError(f"start: '{start}' has another {name}: {theirs!r}, and here stands {ours!r}.")
+        if self.history != fitted.recipe.history:
+            raise SettingsError(
+                f"start: '{start}' looks at {fitted.recipe.history} events, and batches.history is {self.history} here."
+            )
+        if not fitted.catalog.ids.equals(catalog.ids):
+            raise DataError(
+                f"start: the catalogue of '{start}' has {len(fitted.catalog)} items, and is not that of this data "
+                f"({len(catalog)} items); fine-tune on the data that the run was fitted on."
+            )
+        return fitted.tokenizer, fitted.model.state_dict()
 
     def _tokenizer(self, split: Split, run: Run) -> FittedTokenizer:
         """Fitted once a run: who resumes finds it in the run folder."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 
 from segue.core.batches import SequenceBatch, Trajectories
-from segue.core.forms import Loss, TokenModel
+from segue.core.forms import AnswerObjective, Loss, Objective, TokenModel
 from segue.core.part import Part
 from segue.core.shapes import Bool, Float, Int
 from segue.core.tables import Histories, Split
@@ -66,6 +67,10 @@ class FlowModel(nn.Module):
         """log R of each trajectory."""
         raise NotImplementedError
 
+    def prior(self) -> Float[Tensor, ""]:
+        """What keeps a learnt reward near the plain sum; it joins the loss of the trajectories."""
+        return torch.zeros(())
+
 
 class TrajectorySampler(Part):
     """Chooses the items that are written beside the positive."""
@@ -107,6 +112,12 @@ class Reward(Part):
         """What each signal says of each item, without a gradient; `positive` says whether column 0 is the positive."""
         raise NotImplementedError
 
+    def flows(
+        self, situation: Situation, items: Int[Tensor, "users asked"]
+    ) -> Float[Tensor, "users asked prefixes"] | None:
+        """log F of each prefix of each item, from the empty one to the whole tuple; None where it must be learnt."""
+        return None
+
     def build(self) -> nn.Module:
         """The living fusion: `[..., signals]` to log R `[...]`, finite everywhere."""
         raise NotImplementedError
@@ -122,6 +133,27 @@ class TrajectoryObjective(Part):
         """Whether the log chances of a frozen model are compared with."""
         return False
 
+    @property
+    def needs_before(self) -> bool:
+        """Whether the log chances of the policy as it was when the trajectories were chosen are compared with."""
+        return False
+
     def __call__(self, model: FlowModel, told: Trajectories, policy: Policy) -> Loss:
         """The loss summed over the histories, with their number as the count."""
         raise NotImplementedError
+
+
+class BesideObjective(Objective[TokenModel]):
+    """A supervised loss, and beside it one of trajectories."""
+
+    abstract: ClassVar[bool] = True
+
+    supervised: AnswerObjective
+    """The loss of what the users really took."""
+    beside: TrajectoryObjective
+    """The loss of the trajectories."""
+    weight: NonNegativeFloat = 1.0
+    """Of the loss beside; 0 leaves the supervised loss alone."""
+    renormalized: bool = False
+    """Probabilities of trajectories within the trie, so that those of all items add up to one; otherwise over all
+    codes."""

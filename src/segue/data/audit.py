@@ -76,6 +76,7 @@ def audit(dataset: Dataset, split: Split) -> Audit:
     quantiles = {"least": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "99 %": 0.99, "most": 1.0}
     findings = [
         *_dropped(dataset),
+        *_exposures(dataset),
         *_times(dataset, split),
         *_duplicates(dataset),
         *_overlap(split),
@@ -122,6 +123,25 @@ def _dropped(dataset: Dataset) -> list[Finding]:
         Finding(name="note", severity="info", count=0, of=rows, fact=f"{note}.") for note in origin.get("notes", ())
     ]
     return found + notes
+
+
+def _exposures(dataset: Dataset) -> list[Finding]:
+    if dataset.exposures is None:
+        return []
+    taken, shown = len(dataset.log), len(dataset.exposures)
+    left_out = dataset.origin.get("exposures", {}).get("left out", 0)
+    without = left_out and not dataset.origin.get("settings", {}).get("keep_shown", False)
+    return [
+        Finding(
+            name="exposures",
+            severity="info",
+            count=taken,
+            of=shown,
+            fact=f"{taken:,} of {shown:,} exposures are events of the log ({100 * taken / max(shown, 1):.1f} %); "
+            f"{left_out:,} more rows are of users or items that the dataset does not have, or repeats.",
+            advice="keep_shown=true keeps the items that were shown and not taken." if without else "",
+        )
+    ]
 
 
 def _times(dataset: Dataset, split: Split) -> list[Finding]:

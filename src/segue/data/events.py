@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ import polars as pl
 
 from segue.core.shapes import Bool, Int
 from segue.data.conditions import Clause
-from segue.data.ids import IdNumbers
+from segue.data.ids import TakenFirst
 from segue.data.shelf import Piece
 from segue.data.sources.raw_log import Kind
 
@@ -51,16 +51,19 @@ class Span:
 
 @dataclass
 class Intake:
-    """Turns batches of a raw log into numbered events, and counts what it turns away."""
+    """Turns batches of a raw log into numbered events, and counts what it turns away.
+
+    Where a condition says which events count, the others are kept too, and `taken` tells them apart; numbers are then
+    the last ones only after `settle`.
+    """
 
     timed: bool
     ordered: bool
     kinds: Mapping[str, Kind]
     positive: Sequence[Clause]
-    users: IdNumbers = field(default_factory=IdNumbers)
-    items: IdNumbers = field(default_factory=IdNumbers)
-    words: dict[str, IdNumbers] = field(default_factory=dict)
-    spans: dict[str, Span] = field(default_factory=dict)
+    users: TakenFirst = field(default_factory=TakenFirst)
+    items: TakenFirst = field(default_factory=TakenFirst)
+    words: dict[str, TakenFirst] = field(default_factory=dict)
     rows: int = 0
     incomplete: int = 0
     untimed: int = 0
@@ -68,8 +71,7 @@ class Intake:
     negative: int = 0
 
     def __post_init__(self) -> None:
-        self.words = {name: IdNumbers() for name, kind in self.kinds.items() if kind == "word"}
-        self.spans = {name: Span() for name in self.kept}
+        self.words = {name: TakenFirst() for name, kind in self.kinds.items() if kind == "word"}
 
     @property
     def kept(self) -> list[str]:
@@ -81,11 +83,12 @@ class Intake:
         """The columns of an event and their types."""
         times = {"time": "int64"} if self.timed else {}
         orders = {"order": "int64"} if self.ordered else {}
+        taken = {"taken": "bool"} if self.positive else {}
         further = {f"column:{name}": "int32" if self.kinds[name] == "word" else "float64" for name in self.kept}
-        return {"user": "int32", "item": "int32", **times, **orders, **further}
+        return {"user": "int32", "item": "int32", **times, **orders, **taken, **further}
 
     def take(self, batch: pl.DataFrame) -> Piece:
-        """The events of a batch that count."""
+        """The whole events of a batch."""
         needed = ["user_id", "item_id", *(["time"] if self.timed else []), *(["order"] if self.ordered else [])]
         nulls = batch.select(pl.col(needed).null_count()).row(0)
         if any(nulls):
@@ -98,29 +101,42 @@ class Intake:
             batch = batch.filter(~absent)
         else:
             self.rows += batch.height
-        if self.positive:
-            # The clauses were checked against the columns when the log was opened.
-            names = {"timestamp": "time"}
-            clauses = [clause._replace(column=names.get(clause.column, clause.column)) for clause in self.positive]
-            chosen = batch.filter(
-                clause.expression(words=batch.schema[clause.column] == pl.String) for clause in clauses
-            )
-            self.negative += batch.height - chosen.height
-            batch = chosen
-        piece: Piece = {"user": self.users.encode(batch["user_id"]), "item": self.items.encode(batch["item_id"])}
+        taken = self._taken(batch) if self.positive else None
+        piece: Piece = {
+            "user": self.users.encode(batch["user_id"], taken),
+            "item": self.items.encode(batch["item_id"], taken),
+        }
         for name in needed[2:]:
             piece[name] = batch[name].to_numpy()
+        if taken is not None:
+            piece["taken"] = taken
         for name in self.kept:
-            piece[f"column:{name}"] = values = self._column(name, batch[name])
-            self.spans[name].see(values)
+            piece[f"column:{name}"] = self._column(name, batch[name], taken)
         return piece
 
-    def _column(self, name: str, values: pl.Series) -> np.ndarray:
+    def settle(self) -> Callable[[Piece], Piece]:
+        """After the last batch: what gives the numbers in a piece their last values."""
+        if not self.positive:
+            return lambda piece: piece
+        numbers = {"user": self.users, "item": self.items} | {f"column:{name}": ids for name, ids in self.words.items()}
+        final = {name: ids.final() for name, ids in numbers.items()}
+        return lambda piece: piece | {name: final[name][piece[name]] for name in final if name in piece}
+
+    def _taken(self, batch: pl.DataFrame) -> Bool[np.ndarray, " rows"]:
+        # The clauses were checked against the columns when the log was opened.
+        names = {"timestamp": "time"}
+        clauses = [clause._replace(column=names.get(clause.column, clause.column)) for clause in self.positive]
+        holds = [clause.expression(words=batch.schema[clause.column] == pl.String) for clause in clauses]
+        taken = batch.select(pl.all_horizontal(holds).alias("taken"))["taken"].to_numpy()
+        self.negative += int((~taken).sum())
+        return taken
+
+    def _column(self, name: str, values: pl.Series, taken: Bool[np.ndarray, " rows"] | None) -> np.ndarray:
         if name not in self.words:
             return values.fill_null(float("nan")).to_numpy()
         codes = np.full(len(values), -1, dtype=np.int32)
         known = values.is_not_null().to_numpy()
-        codes[known] = self.words[name].encode(values.drop_nulls())
+        codes[known] = self.words[name].encode(values.drop_nulls(), None if taken is None else taken[known])
         return codes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from segue.core.shapes import Int
+from segue.core.shapes import Bool, Int
 
 _LARGEST = 1 << 26
 """Whole numbers below this are looked up in an array (256 MB at most); others as text."""
@@ -72,6 +72,54 @@ class IdNumbers:
         known = self.ids()
         self._ids, self._numbers = None, np.empty(0, dtype=np.int32)
         known.cast(self._words)  # registers them in row order
+
+
+class TakenFirst:
+    """Numbers for ids of which only some are in rows that count.
+
+    As long as ids come in, their numbers are `IdNumbers` of all rows. `final` gives their last ones: those that count
+    first, as if there had been no other rows, and then the others.
+    """
+
+    def __init__(self) -> None:
+        self._all = IdNumbers()
+        self._taken: IdNumbers | None = None
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def taken(self) -> int:
+        """How many ids are in rows that count."""
+        return len(self._all if self._taken is None else self._taken)
+
+    def encode(self, ids: pl.Series, taken: Bool[np.ndarray, " ids"] | None = None) -> Int[np.ndarray, " ids"]:
+        """The number of each id so far; `taken` says which rows count, and all of them do without."""
+        numbers = self._all.encode(ids)
+        if taken is not None:
+            self._taken = self._taken or IdNumbers()
+            self._taken.encode(pl.Series(numbers[taken]))
+        return numbers
+
+    def final(self) -> Int[np.ndarray, " known"]:
+        """For each number so far the last one; for the number -1, which stands for no id, -1."""
+        order = self._order()
+        final = np.full(len(order) + 1, -1, dtype=np.int32)
+        final[order] = np.arange(len(order), dtype=np.int32)
+        return final
+
+    def ids(self) -> pl.Series:
+        """All ids as text, by last number."""
+        ids = self._all.ids()
+        return ids if self._taken is None else ids.gather(self._order())
+
+    def _order(self) -> Int[np.ndarray, " ids"]:
+        if self._taken is None:
+            return np.arange(len(self._all))
+        first = self._taken.ids().cast(pl.Int64).to_numpy()
+        others = np.ones(len(self._all), dtype=bool)
+        others[first] = False
+        return np.concatenate([first, np.flatnonzero(others)])
 
 
 def _whole(ids: pl.Series) -> Int[np.ndarray, " ids"] | None:

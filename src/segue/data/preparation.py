@@ -28,6 +28,8 @@ class Preparation(Part):
     The steps, in this order: rows without user, item or time are dropped and counted; `positive` chooses the events
     that count; each user's events are put in order of time, and events of equal time stay in the order of the source;
     `duplicates` are resolved; users and items with too few events are dropped until all have enough.
+
+    With `positive` the dataset has exposures too: all rows, taken or not, of the users and items that are left.
     """
 
     path: str
@@ -45,7 +47,8 @@ class Preparation(Part):
     order: str | None = None
     """Column of whole numbers that orders each user's events, instead of the time; 'none' to go by time."""
     positive: Annotated[str | None, AfterValidator(_readable)] = None
-    """Which events count, such as `rating >= 4 and behavior == 'buy'`; all of them without."""
+    """Which events count, such as `rating >= 4 and behavior == 'buy'`; all of them without. The others are kept
+    beside the log as what users were shown."""
     core: NonNegativeInt = 0
     """Fewest events of a user and of an item, iterated until it holds for all."""
     user_core: NonNegativeInt | None = None
@@ -53,9 +56,12 @@ class Preparation(Part):
     item_core: NonNegativeInt | None = None
     """Fewest events of an item, where it differs from `core`."""
     duplicates: Literal["keep", "exact", "first", "last"] = "keep"
-    """Of events with the same user and item keep all, or the first, or the last; 'exact' drops only full repeats."""
+    """Of events with the same user and item keep all, or the first, or the last; 'exact' drops only full repeats, also
+    among what was shown."""
     keep_unseen: bool = False
     """Keep items of the item file that no event has."""
+    keep_shown: bool = False
+    """Keep items that the users left were shown and that no event of the log has, where `positive` says what counts."""
     memory_gb: PositiveFloat | None = None
     """Memory for events in flight, in GB; beyond it they wait on disk. Without, half of what is free. The program
     itself and the tables of users and items come on top."""

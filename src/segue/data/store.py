@@ -25,6 +25,7 @@ from segue.core.tables import Catalog, Dataset, InteractionLog
 FORMAT = "segue-dataset"
 VERSION = 1
 MANIFEST = "manifest.json"
+EXPOSURES = "exposures"
 
 
 def is_prepared(folder: Path) -> bool:
@@ -42,31 +43,22 @@ def load(folder: Path) -> Dataset:
     counts = manifest["counts"]
     users = _table(folder / "users.parquet", counts["users"])
     catalog = _table(folder / "catalog.parquet", counts["items"])
-    items = _array(folder / "items.npy", counts["events"])
-    offsets = _array(folder / "offsets.npy", counts["users"] + 1)
-    if offsets[0] != 0 or offsets[-1] != counts["events"] or (np.diff(offsets) < 0).any():
-        raise DataError(f"{folder / 'offsets.npy'} does not fit items.npy; prepare the dataset again.")
-    timed = manifest["timed"]
-    log = InteractionLog(
-        items=items,
-        offsets=offsets,
-        users=users,
-        timestamps=_array(folder / "timestamps.npy", counts["events"]) if timed else None,
-        columns={name: _array(folder / file, counts["events"]) for name, file in manifest["columns"].items()},
-    )
-    return Dataset(manifest["name"], log, Catalog(catalog), manifest["digest"], manifest["origin"])
+    log = _log(folder, counts["events"], manifest, users)
+    told = manifest.get("exposures")  # folders of before there were any do not say it
+    exposures = None if told is None else _log(folder / EXPOSURES, told["events"], told, users)
+    return Dataset(manifest["name"], log, Catalog(catalog), manifest["digest"], manifest["origin"], exposures)
 
 
 def save(dataset: Dataset, folder: Path, *, replace: bool = False) -> Dataset:
     """Writes a dataset that is in memory and gives back the one on disk, with the digest of its contents."""
-    log = dataset.log
+    log, exposures = dataset.log, dataset.exposures
     with new_folder(folder, replace=replace) as draft:
-        writer = DatasetWriter(draft, events=len(log))
-        for name, array in [("items", log.items), ("timestamps", log.timestamps), *log.columns.items()]:
-            if array is not None:
-                writer.open(name, array.dtype)
-                writer.write(name, array)
-        writer.finish(dataset.name, log.offsets, log.users, dataset.catalog.table, dataset.origin)
+        writer = DatasetWriter(draft, events=len(log), exposures=None if exposures is None else len(exposures))
+        writer.log.copy(log)
+        if writer.exposures is not None and exposures is not None:
+            writer.exposures.copy(exposures)
+        shown = None if exposures is None else exposures.offsets
+        writer.finish(dataset.name, log.offsets, log.users, dataset.catalog.table, dataset.origin, shown)
     return load(folder)
 
 
@@ -126,8 +118,8 @@ def new_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-class DatasetWriter:
-    """Writes the arrays of a dataset piece by piece and hashes them on the way."""
+class LogWriter:
+    """Writes the arrays of a log piece by piece and hashes them on the way."""
 
     def __init__(self, folder: Path, *, events: int) -> None:
         self.folder = folder
@@ -153,10 +145,15 @@ class DatasetWriter:
         values.tofile(self._files[name])
         self._written[name] += len(values)
 
-    def finish(
-        self, name: str, offsets: np.ndarray, users: pl.DataFrame, catalog: pl.DataFrame, origin: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Writes the tables and, last of all, the manifest."""
+    def copy(self, log: InteractionLog) -> None:
+        """Writes the arrays of a log that is in memory."""
+        for name, array in [("items", log.items), ("timestamps", log.timestamps), *log.columns.items()]:
+            if array is not None:
+                self.open(name, array.dtype)
+                self.write(name, array)
+
+    def finish(self, offsets: np.ndarray) -> tuple[dict[str, Any], Any]:
+        """Closes the arrays, writes where each user's events begin, and gives what the manifest says and the hash."""
         files = {column: Path(file.name).name for column, file in self._files.items()}
         for column, file in self._files.items():
             assert self._written[column] == self.events, f"{column}: {self._written[column]} of {self.events}"
@@ -164,28 +161,12 @@ class DatasetWriter:
             os.fsync(file.fileno())
             file.close()
         np.save(self.folder / "offsets.npy", offsets.astype(np.int64))
-        users.write_parquet(self.folder / "users.parquet")
-        catalog.write_parquet(self.folder / "catalog.parquet")
         digest = hashlib.sha256()
         for column in sorted(self._hashes):
             digest.update(f"{column} {self._types[column]} {self._hashes[column].hexdigest()}\n".encode())
         digest.update(offsets.astype(np.int64).tobytes())
-        for table in (users, catalog):
-            digest.update(table.write_ndjson().encode())
-        manifest = {
-            "format": FORMAT,
-            "version": VERSION,
-            "name": name,
-            "digest": digest.hexdigest()[:32],
-            "counts": {"events": self.events, "users": users.height, "items": catalog.height},
-            "timed": "timestamps" in files,
-            "columns": {column: file for column, file in files.items() if column not in ("items", "timestamps")},
-            "origin": dict(origin),
-        }
-        draft = self.folder / f"{MANIFEST}.draft"
-        draft.write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
-        draft.rename(self.folder / MANIFEST)
-        return manifest
+        further = {column: file for column, file in files.items() if column not in ("items", "timestamps")}
+        return {"timed": "timestamps" in files, "columns": further}, digest
 
     @staticmethod
     def _file_name(name: str, number: int) -> str:
@@ -193,6 +174,70 @@ class DatasetWriter:
             return f"{name}.npy"
         safe = "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in name)
         return f"column-{number}-{safe}.npy"
+
+
+class DatasetWriter:
+    """Writes a dataset: its log and, where they are known, its exposures, then the tables and the manifest."""
+
+    def __init__(self, folder: Path, *, events: int, exposures: int | None = None) -> None:
+        self.folder = folder
+        self.log = LogWriter(folder, events=events)
+        self.exposures: LogWriter | None = None
+        if exposures is not None:
+            (folder / EXPOSURES).mkdir()
+            self.exposures = LogWriter(folder / EXPOSURES, events=exposures)
+
+    def finish(
+        self,
+        name: str,
+        offsets: np.ndarray,
+        users: pl.DataFrame,
+        catalog: pl.DataFrame,
+        origin: Mapping[str, Any],
+        shown: np.ndarray | None = None,
+    ) -> dict[str, Any]:
+        """Writes the tables and, last of all, the manifest.
+
+        Args:
+            offsets: where each user's events begin; `shown` the same of the exposures.
+        """
+        log, digest = self.log.finish(offsets)
+        users.write_parquet(self.folder / "users.parquet")
+        catalog.write_parquet(self.folder / "catalog.parquet")
+        for table in (users, catalog):
+            digest.update(table.write_ndjson().encode())
+        exposures = None
+        if self.exposures is not None and shown is not None:
+            told, hashed = self.exposures.finish(shown)
+            exposures = {"events": self.exposures.events, "digest": hashed.hexdigest()[:32], **told}
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": name,
+            "digest": digest.hexdigest()[:32],  # of log, users and items: what was shown leaves it as it is
+            "counts": {"events": self.log.events, "users": users.height, "items": catalog.height},
+            **log,
+            "exposures": exposures,
+            "origin": dict(origin),
+        }
+        draft = self.folder / f"{MANIFEST}.draft"
+        draft.write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
+        draft.rename(self.folder / MANIFEST)
+        return manifest
+
+
+def _log(folder: Path, events: int, told: Mapping[str, Any], users: pl.DataFrame) -> InteractionLog:
+    offsets = _array(folder / "offsets.npy", users.height + 1)
+    items = _array(folder / "items.npy", events)
+    if offsets[0] != 0 or offsets[-1] != events or (np.diff(offsets) < 0).any():
+        raise DataError(f"{folder / 'offsets.npy'} does not fit items.npy; prepare the dataset again.")
+    return InteractionLog(
+        items=items,
+        offsets=offsets,
+        users=users,
+        timestamps=_array(folder / "timestamps.npy", events) if told["timed"] else None,
+        columns={name: _array(folder / file, events) for name, file in told["columns"].items()},
+    )
 
 
 def _array(file: Path, length: int) -> np.ndarray:

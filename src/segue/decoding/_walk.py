@@ -23,24 +23,12 @@ def code_chances(model: TokenModel, prefixes: Prefixes) -> Float[Tensor, "users 
     return chances[..., begin : begin + model.codes.sizes[prefixes.level]]
 
 
-def children(
-    tree: CodeTree, depth: int, nodes: Int[Tensor, "users prefixes"]
-) -> tuple[Int[Tensor, "users prefixes widest"], Float[Tensor, "users prefixes widest"]]:
-    """The nodes below each node, in a rectangle, and 0 where there is one and -inf where the rectangle is wider."""
-    bounds = tree.children[depth]
-    below = bounds[nodes][..., None] + torch.arange(tree.widest[depth], device=nodes.device)
-    missing = torch.zeros(below.shape, device=nodes.device).masked_fill_(
-        below >= bounds[nodes + 1][..., None], -torch.inf
-    )
-    return below.clamp_max_(tree.nodes(depth + 1) - 1), missing
-
-
 def step(
     model: TokenModel, prefixes: Prefixes, tree: CodeTree, nodes: Int[Tensor, "users prefixes"], *, renormalized: bool
 ) -> tuple[Int[Tensor, "users prefixes widest"], Float[Tensor, "users prefixes widest"]]:
     """The children of each prefix's node and log P of each; with `renormalized`, those of a node add up to one."""
     depth = prefixes.level
-    below, missing = children(tree, depth, nodes)
+    below, missing = tree.below(depth, nodes)
     chances = code_chances(model, prefixes).gather(2, tree.codes[depth][below]) + missing
     if renormalized:
         chances = torch.log_softmax(chances, dim=-1).masked_fill_(chances.isneginf(), -torch.inf)
@@ -51,7 +39,7 @@ def leaves(
     tree: CodeTree, nodes: Int[Tensor, "users prefixes"]
 ) -> tuple[Int[Tensor, "users prefixes widest"], Float[Tensor, "users prefixes widest"]]:
     """The places (in `tree.items`) of the items of each leaf, and log P of each given its leaf."""
-    places, missing = children(tree, tree.levels, nodes)
+    places, missing = tree.below(tree.levels, nodes)
     return places, tree.log_shares[places] + missing
 
 

@@ -101,6 +101,58 @@ def ranked_chart(counts: Sequence[int], even: float, said: str) -> str:
     return _svg(parts, HEIGHT, said)
 
 
+def sweep_chart(lines: Sequence[Sequence[tuple[float, float, float]]], defaults: Sequence[float], label: str) -> str:
+    """What came of varying a quantity: two lines of (quantity, mean, deviation), the first standing out.
+
+    Quantities over two decades or more stand on a logarithmic axis. 0 has then a place at the left of it, and the way
+    there is not drawn as a line. `defaults` are ringed.
+    """
+    values = sorted({x for line in lines for x, _, _ in line})
+    if not values:
+        return ""
+    positive = [x for x in values if x > 0]
+    logarithmic = values[0] >= 0 and bool(positive) and positive[-1] >= 100 * positive[0]
+    along = {x: x for x in values}
+    if logarithmic:
+        along = {x: math.log10(x) if x > 0 else math.log10(positive[0]) - 1 for x in values}
+    left, right = along[values[0]], along[values[-1]]
+    ends = [mean + sign * deviation for line in lines for _, mean, deviation in line for sign in (-1, 1)]
+    y_ticks = ticks(min(ends), max(ends), 4)
+    low, high = min(y_ticks[0], *ends), max(y_ticks[-1], *ends)
+    margin = 14
+
+    def across(x: float) -> float:
+        share = (along[x] - left) / (right - left) if right > left else 0.5
+        return LEFT + margin + share * (WIDTH - LEFT - RIGHT - 2 * margin)
+
+    def up(y: float) -> float:
+        return HEIGHT - BOTTOM - ((y - low) / (high - low) if high > low else 0.5) * (HEIGHT - TOP - BOTTOM)
+
+    parts = []
+    for y in y_ticks:
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(y):.1f}" y2="{up(y):.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{short(y)}</text>')
+    parts += [f'<text x="{across(x):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{short(x)}</text>' for x in values]
+    for line, second in reversed(list(zip(lines, ("", " second"), strict=True))):
+        ordered = sorted(line)
+        joined = [(across(x), up(mean)) for x, mean, _ in ordered if x > 0 or not logarithmic]
+        if len(joined) > 1:
+            corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in joined)
+            parts.append(f'<polyline class="line{second}" points="{corners}"/>')
+        for x, mean, deviation in ordered:
+            if deviation:
+                parts.append(
+                    f'<line class="line{second}" x1="{across(x):.1f}" x2="{across(x):.1f}" '
+                    f'y1="{up(mean - deviation):.1f}" y2="{up(mean + deviation):.1f}"/>'
+                )
+            dot = "quiet" if second else "dot"
+            parts.append(f'<circle class="{dot}" cx="{across(x):.1f}" cy="{up(mean):.1f}" r="3.5"/>')
+            if x in defaults and not second:
+                parts.append(f'<circle class="line" cx="{across(x):.1f}" cy="{up(mean):.1f}" r="7"/>')
+    said = "; ".join(f"{short(x)}: {short(mean)}" for x, mean, _ in sorted(lines[0]))
+    return _svg(parts, HEIGHT, f"{label}: {said}")
+
+
 def interval_chart(rows: Sequence[tuple[str, float, float, float]]) -> str:
     """Name, difference and its interval, one under the other, against a line at 0."""
     if not rows:

@@ -92,19 +92,32 @@ def compare(
         ProtocolError: runs differ in their protocol or their data and `mixed` is not set.
         ValueError: there is nothing to compare, a metric is missing, or runs of one table have different users.
     """
+    groups: dict[tuple[str, ...], list[Measured]] = {}
+    for run in measured:
+        report = run.report
+        settings = json.dumps(report.settings, sort_keys=True)
+        groups.setdefault((report.recipe, report.fingerprint, report.dataset.digest, settings), []).append(run)
+    rows = list(zip(_names(list(groups.values())), groups.values(), strict=True))
+    return tabulate(rows, metrics=metrics, mixed=mixed, resamples=resamples, seed=seed)
+
+
+def tabulate(
+    named: Sequence[tuple[str, Sequence[Measured]]],
+    *,
+    metrics: Sequence[str] | None = None,
+    mixed: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """`compare` for who knows already which runs are the seeds of one row, and what the row is called."""
+    measured = [run for _, runs in named for run in runs]
     if not measured:
         raise ValueError("there is nothing to compare; give at least one run.")
     if not mixed:
         same_protocol(run.report.protocol for run in measured)
         _same_data(measured)
     shown = _shared_metrics(measured, metrics)
-    groups: dict[tuple[str, ...], list[Measured]] = {}
-    for run in measured:
-        report = run.report
-        settings = json.dumps(report.settings, sort_keys=True)
-        groups.setdefault((report.recipe, report.fingerprint, report.dataset.digest, settings), []).append(run)
-    names = _names(list(groups.values()))
-    first, *others = groups.values()
+    names, (first, *others) = [name for name, _ in named], [list(runs) for _, runs in named]
     rows = [_row(names[0], first, shown, {}, {})]
     differences = [
         {

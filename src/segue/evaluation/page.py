@@ -98,8 +98,21 @@ def _cell(row: Row, metric: str) -> str:
 
 
 def _curves(report: Report) -> str:
-    figures = "".join(figure(escape(name), line_chart(points, name)) for name, points in report.curves.items())
-    return f'<section><h2>Training</h2><div class="grid2">{figures}</div></section>' if figures else ""
+    """Loss and score large; the objective's own numbers, which have a slash in their name, small and by their group."""
+    figures, groups = "", dict[str, str]()
+    for name, points in report.curves.items():
+        group, slash, one = name.partition("/")
+        drawn = figure(escape(one or name), line_chart(points, name))
+        if slash and drawn:
+            groups[group] = groups.get(group, "") + drawn
+        else:
+            figures += drawn
+    small = "".join(
+        f'<h3 style="margin-top:1.4rem">{escape(group)}</h3><div class="grid2 small">{drawn}</div>'
+        for group, drawn in groups.items()
+    )
+    large = f'<div class="grid2">{figures}</div>' if figures else ""
+    return f"<section><h2>Training</h2>{large}{small}</section>" if large or small else ""
 
 
 def _accuracy(report: Report) -> str:

@@ -27,6 +27,7 @@ text-transform:uppercase}
 .tile span{color:var(--soft);font-size:.82rem}
 .card{padding:1rem 1.1rem;margin:0;min-width:0}
 .grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:.9rem;margin-top:.8rem}
+.small{grid-template-columns:repeat(auto-fit,minmax(min(100%,16rem),1fr))}
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.75rem;margin-top:.8rem}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{padding:.5rem .9rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
@@ -41,6 +42,7 @@ svg{width:100%;height:auto;display:block;max-width:34rem}
 svg text{fill:var(--soft);font-size:11px;font-family:inherit;font-variant-numeric:tabular-nums}
 .grid{stroke:var(--line)}.axis{stroke:var(--soft);stroke-dasharray:2 3}
 .line{fill:none;stroke:var(--accent);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+.second{stroke:var(--quiet)}
 .dot,.bar{fill:var(--accent)}.quiet{fill:var(--quiet)}
 figcaption{font-size:.85rem;margin-top:.4rem}
 .key{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin:0 .35em 0 0}

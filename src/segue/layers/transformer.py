@@ -80,7 +80,7 @@ class Transformer(Writing):
         """Keys and values of the contexts, and the state after each."""
         kept: list[tuple[Tensor, Tensor]] = []
         hidden = self._through(self._entering(vectors, rows.positions), rows, kept)
-        return Memory(rows, kept, hidden[rows.last])
+        return Memory(rows, kept, hidden[rows.last], hidden)
 
     def write(
         self, memory: Memory, vectors: Float[Tensor, "users prefixes steps width"], written: Written | None

@@ -19,12 +19,22 @@ from segue.kernels.shared_context_attention import shared_context_attention
 class Memory:
     """What a trunk keeps of the packed contexts: keys and values by layer, `[tokens, heads, size]` each.
 
-    `first` is the state after each context, where the trunk itself says what comes first (a causal one).
+    `first` is the state after each context, where the trunk itself says what comes first (a causal one); `states` are
+    those after every token of it.
     """
 
     rows: Rows
     layers: list[tuple[Tensor, Tensor]]
     first: Float[Tensor, "users width"] | None = None
+    states: Float[Tensor, "tokens width"] | None = None
+
+    def cut(self, order: Int[Tensor, " users"], lengths: Int[Tensor, " users"]) -> Memory:
+        """The contexts in another order, each as it was after so many of its tokens; for a trunk that is `whole`."""
+        assert self.states is not None, "what an encoder remembers of a part is not part of what it remembers"
+        rows = Rows(torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]))
+        places = self.rows.offsets[:-1][order][rows.owners] + rows.positions
+        layers = [(keys[places], values[places]) for keys, values in self.layers]
+        return Memory(rows, layers, self.states[places[rows.last]])
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class TokenGeneratorModel(nn.Module):
         self.register_buffer("item_codes", torch.from_numpy(codes.codes.astype("int64")), persistent=False)
         self.register_buffer("offsets", torch.tensor(codes.offsets), persistent=False)
         self._tree = codes.tree
+        self.whole = trunk.whole
 
     @property
     def tree(self) -> CodeTree:
@@ -102,33 +103,51 @@ class TokenGeneratorModel(nn.Module):
         Raises:
             SettingsError: the batch carries no targets.
         """
-        if batch.targets is None:
-            raise SettingsError("objective: the batch carries no targets; set batches=next_item or every_prefix.")
+        targets = _targets(batch)
         if not self.trunk.whole:
-            wanted = batch.targets[batch.rows.last]
+            wanted = targets[batch.rows.last]
             return self.states_of(batch, wanted[:, None])[:, 0], wanted
-        # Behind each row the codes of its last target: one pass then has the states before all codes of all targets.
-        rows = batch.rows.extended()
-        items = batch.items.new_empty(len(batch.items) + len(batch))
-        ends = torch.zeros_like(items, dtype=torch.bool)
-        ends[rows.last] = True
-        items[~ends], items[ends] = batch.items, batch.targets[batch.rows.last]
-        vectors, tokens, ahead = self._context(items, rows, batch.users)
-        hidden = self.trunk.states(vectors, tokens)
-        firsts = torch.ones_like(ends)
-        firsts[rows.offsets[:-1]] = False
-        places = firsts.nonzero().squeeze(1)  # the items that something predicts
-        before = places * self.levels + ahead * (rows.owners[places] + 1) - 1
-        steps = torch.arange(self.levels, device=items.device)
-        return self._asking(hidden[before[:, None] + steps]), batch.targets
+        vectors, tokens, before = self._asked_at_once(batch, targets)
+        return self._asking(self.trunk.states(vectors, tokens)[before]), targets
 
     def states_of(
         self, batch: SequenceBatch, items: Int[Tensor, "users asked"]
     ) -> Float[Tensor, "users asked levels width"]:
         """The states before each code of any items after each history; the context is computed once for all of them."""
-        vectors = self._embedded(items, self.levels - 1)
-        states, _ = self.trunk.write(self._read(batch), vectors, None)
-        return self._asking(states)
+        return self._written(self._read(batch), items)
+
+    def answers_and_states_of(
+        self, batch: SequenceBatch, items: Int[Tensor, "users asked"], at: Int[Tensor, " users"], positive: bool = False
+    ) -> tuple[
+        Float[Tensor, "answers levels width"], Int[Tensor, " answers"], Float[Tensor, "users asked levels width"]
+    ]:
+        """`answers`, and `states_of` for items after the first `at` events of each history, by one pass over these.
+
+        With `positive`, the first item of each row is what came next: its states are among those of the answers. An
+        encoder reads whole rows, so there `at` must be the length of each.
+
+        Raises:
+            SettingsError: the batch carries no targets.
+        """
+        targets = _targets(batch)
+        if not self.trunk.whole:
+            assert torch.equal(at, batch.rows.lengths), "an encoder's rows end where the question is"
+            wanted = targets[batch.rows.last]
+            states = self.states_of(batch, items if positive else torch.cat([wanted[:, None], items], 1))
+            return states[:, 0], wanted, states if positive else states[:, 1:]
+        vectors, tokens, before = self._asked_at_once(batch, targets)
+        memory = self.trunk.read(vectors, tokens)
+        assert memory.states is not None
+        answers = self._asking(memory.states[before])
+        own = answers[batch.rows.offsets[:-1] + at - 1][:, None]
+        if positive and items.shape[1] == 1:
+            return answers, targets, own
+        order = at.argsort(stable=True)  # contexts of one length lie side by side, as they do in a batch
+        ahead = int(self.user_table is not None)
+        cut = memory.cut(order, ahead + at[order] * self.levels)
+        written = self._written(cut, items[order][:, int(positive) :])
+        written = written[torch.empty_like(order).index_put((order,), torch.arange(len(at), device=at.device))]
+        return answers, targets, torch.cat([own, written], 1) if positive else written
 
     def begin(self, batch: SequenceBatch) -> _Prefixes:
         """One empty prefix after each history."""
@@ -136,6 +155,26 @@ class TokenGeneratorModel(nn.Module):
         nothing = self.table.weight.new_empty(len(batch), 1, 0, self.table.weight.shape[1])
         states, written = self.trunk.write(memory, nothing, None)
         return _Prefixes(self, memory, written, self._asking(states[:, :, -1]), 0)
+
+    def _asked_at_once(self, batch: SequenceBatch, targets: Tensor) -> tuple[Tensor, Rows, Tensor]:
+        """The tokens of each row and of its last target, and for each target where the states before its codes lie:
+        one pass of a causal trunk then has the states before all codes of all targets."""
+        rows = batch.rows.extended()
+        items = batch.items.new_empty(len(batch.items) + len(batch))
+        ends = torch.zeros_like(items, dtype=torch.bool)
+        ends[rows.last] = True
+        items[~ends], items[ends] = batch.items, targets[batch.rows.last]
+        vectors, tokens, ahead = self._context(items, rows, batch.users)
+        firsts = torch.ones_like(ends)
+        firsts[rows.offsets[:-1]] = False
+        places = firsts.nonzero().squeeze(1)  # the items that something predicts
+        before = places * self.levels + ahead * (rows.owners[places] + 1) - 1
+        return vectors, tokens, before[:, None] + torch.arange(self.levels, device=items.device)
+
+    def _written(self, memory: Memory, items: Tensor) -> Tensor:
+        """The states before each code of some items after each context."""
+        states, _ = self.trunk.write(memory, self._embedded(items, self.levels - 1), None)
+        return self._asking(states)
 
     def _read(self, batch: SequenceBatch) -> Memory:
         vectors, tokens, _ = self._context(batch.items, batch.rows, batch.users)
@@ -194,6 +233,12 @@ class _Prefixes:
         vectors = model.table(codes + model.codes.offsets[self.level])[:, :, None]
         states, written = model.trunk.write(self.memory, vectors, self.written.take(parents))
         return _Prefixes(model, self.memory, written, model._asking(states[:, :, -1]), self.level + 1)
+
+
+def _targets(batch: SequenceBatch) -> Tensor:
+    if batch.targets is None:
+        raise SettingsError("objective: the batch carries no targets; set batches=next_item or every_prefix.")
+    return batch.targets
 
 
 def _table(rows: int, width: int, spread: float) -> nn.Embedding:

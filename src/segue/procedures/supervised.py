@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from pydantic import PositiveInt
 from torch import nn
 
 from segue.core.forms import Batches, Decoder, Objective, Procedure
-from segue.core.ranking import Rules
 from segue.core.run import Run
 from segue.core.tables import Split
-from segue.evaluation.accuracy import Ndcg
-from segue.evaluation.metric import Targets
+from segue.procedures._validation import validation_score
 from segue.training.loop import Loop, train
 
 
@@ -40,13 +37,7 @@ class Supervised(Procedure):
     ) -> None:
         """Train the model in place."""
         assert isinstance(model, nn.Module)
-        cases = split.validation.timed() if batches.knows_target_time else split.validation
-        if len(cases) > self.users:
-            chosen = run.numpy_generator("validation").choice(len(cases), self.users, replace=False)
-            cases = cases.take(np.sort(chosen))
-
-        def evaluate() -> float:
-            ranking = decoder(model, cases.histories, self.k, Rules(seen=self.seen))
-            return float(Ndcg(k=self.k)(ranking, Targets.of(cases)).mean())
-
-        train(model, batches, objective, split.train, split.item_counts(), self.loop, run, evaluate)
+        score = validation_score(
+            model, decoder, split, run, k=self.k, seen=self.seen, users=self.users, timed=batches.knows_target_time
+        )
+        train(model, batches, objective, split.train, split.item_counts(), self.loop, run, score)

@@ -8,7 +8,8 @@ the codes of a level.
 `t5` needs no download: text vectors of our own, and a schedule for a CPU. `tuned` is decoder-only, our own choice on
 validation cases: one pass over a history learns all its events, at a tenth of the cost. `random`, `kmeans` and
 `product` are `tuned` with other codes, so that the value of the tokenizer can be measured, and `ids` with none;
-`joint` has k-means codes of text and co-consumption side by side; `long` is `joint` trained four times as long.
+`joint` has k-means codes of text and co-consumption side by side; `long` is `joint` trained four
+times as long. `world` fits the simulated world.
 """
 
 from __future__ import annotations
@@ -108,6 +109,20 @@ VARIANTS = {
             "procedure.loop.epochs": 48,
             "procedure.loop.evaluate_every": 6,
             "decoder.renormalized": True,
+        }
+    ),
+    "world": RECIPE.changed(
+        _JOINT
+        | {
+            "name": "tiger_world",
+            "batches.history": 50,
+            "tokenizer.size": 32,
+            "backbone": CausalTransformer(
+                width=64, depth=2, heads=2, inner=256, dropout=0.2, activation="gelu", position="rotary"
+            ),
+            "procedure.loop.epochs": 10,
+            "procedure.loop.optimizer.rate": 4e-3,
+            "procedure.loop.evaluate_every": 2,
         }
     ),
     "product": RECIPE.changed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,26 +71,17 @@ class Simulation:
         return self.environment.items.catalog
 
     def dataset(self, name: str = "simulated") -> Dataset:
-        """The clicks as an ordinary log with its catalogue.
+        """The clicks as an ordinary log with its catalogue, and everything that was shown as its exposures.
 
-        The log's columns are like and purchase (0 or 1), watch_time (seconds) and request (the row of `state`).
+        The log's columns are like and purchase (0 or 1), watch_time (seconds) and request (the row of `state`); the
+        exposures have click, position (in the request, from 0) and exposure (the probability) besides.
         """
-        clicks = self.impressions.filter("click")
         count = len(self.environment.users.start)
-        users = clicks["user"].to_numpy()
         digits = len(str(count - 1))
-        log = InteractionLog(
-            items=clicks["item"].to_numpy(),
-            offsets=np.searchsorted(users, np.arange(count + 1)),
-            users=pl.DataFrame({"user_id": [f"u{user:0{digits}d}" for user in range(count)]}),
-            timestamps=clicks["timestamp"].to_numpy(),
-            columns={
-                "like": clicks["like"].to_numpy().astype(np.int8),
-                "purchase": clicks["purchase"].to_numpy().astype(np.int8),
-                "watch_time": clicks["watch_time"].to_numpy(),
-                "request": clicks["request"].to_numpy(),
-            },
-        )
+        users = pl.DataFrame({"user_id": [f"u{user:0{digits}d}" for user in range(count)]})
+        actions = ("like", "purchase", "watch_time", "request")
+        log = _log(self.impressions.filter("click"), users, actions)
+        exposures = _log(self.impressions, users, ("position", "exposure", "click", *actions))
         origin = {
             "source": "simulation",
             "world": dict(self.settings),
@@ -101,7 +92,7 @@ class Simulation:
             "requests": len(self.state),
             "impressions": self.impressions.height,
         }
-        return Dataset(name, log, self.catalog, _digest(log, self.catalog), origin)
+        return Dataset(name, log, self.catalog, _digest(log, self.catalog), origin, exposures)
 
     def preference(self, requests: Int[np.ndarray, " rows"]) -> Float[np.ndarray, "rows items"]:
         """P(click | shown) of every item at the moment of these requests."""
@@ -137,8 +128,20 @@ class Simulation:
         return mask
 
 
+def _log(rows: pl.DataFrame, users: pl.DataFrame, columns: Sequence[str]) -> InteractionLog:
+    """Rows of `impressions` as a log; what happened or not is 0 or 1."""
+    facts = {name: rows[name].cast(pl.Int8) if rows[name].dtype == pl.Boolean else rows[name] for name in columns}
+    return InteractionLog(
+        items=rows["item"].to_numpy(),
+        offsets=np.searchsorted(rows["user"].to_numpy(), np.arange(users.height + 1)),
+        users=users,
+        timestamps=rows["timestamp"].to_numpy(),
+        columns={name: values.to_numpy() for name, values in facts.items()},
+    )
+
+
 def _digest(log: InteractionLog, catalog: Catalog) -> str:
-    """A hash of everything that a reader of the dataset could see."""
+    """A hash of the log and the catalogue; the exposures come from the same world, whose origin says them."""
     sha = hashlib.sha256()
     arrays = {"items": log.items, "offsets": log.offsets, "timestamps": log.timestamps, **log.columns}
     for name, array in sorted(arrays.items()):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -58,6 +58,26 @@ class Loop(Part):
     """Seconds from one checkpoint to the next; 0 means after every step."""
 
 
+class Moment(NamedTuple):
+    """How far training has come."""
+
+    epoch: int
+    """From 0."""
+    batch: int
+    """Of this epoch, from 0."""
+    epochs: int
+    """As many as are planned."""
+
+    @property
+    def progress(self) -> float:
+        """From 0 in the first epoch to 1 in the last that is planned."""
+        return min(self.epoch / max(self.epochs - 1, 1), 1.0)
+
+
+Complete = Callable[[SequenceBatch, Histories, Moment, torch.Generator], SequenceBatch]
+"""Gives a batch what only the model as it is now can give it, such as roll-outs; the histories are the batch's rows."""
+
+
 def train(
     model: nn.Module,
     batches: Batches,
@@ -67,15 +87,18 @@ def train(
     loop: Loop,
     run: Run,
     evaluate: Callable[[], float],
+    complete: Complete | None = None,
 ) -> None:
     """Train the model in place and leave it with the weights that scored best in `evaluate`.
+
+    `complete` is asked for each batch before its loss; it draws from the generator of the step.
 
     Raises:
         RunError: there is nothing to train on, or the loss is no longer finite.
         KeyboardInterrupt: after Ctrl-C, when the step is done and the checkpoint written.
     """
     with team(run.device) as us, Interrupt() as interrupt:
-        _Training(model, batches, objective, histories, counts, loop, run, evaluate, us, interrupt).go()
+        _Training(model, batches, objective, histories, counts, loop, run, evaluate, us, interrupt, complete).go()
 
 
 class _Step(nn.Module):
@@ -85,9 +108,9 @@ class _Step(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, batch: SequenceBatch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: SequenceBatch, rng: torch.Generator) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         loss = self.objective(self.model, batch, rng)
-        return loss.total, loss.count
+        return loss.total, loss.count, loss.notes
 
 
 class _Training:
@@ -105,6 +128,7 @@ class _Training:
         evaluate: Callable[[], float],
         us: Team,
         interrupt: Interrupt,
+        complete: Complete | None,
     ) -> None:
         self.model, self.batches, self.histories = model.to(run.device), batches, histories
         self.loop, self.run, self.evaluate, self.us, self.interrupt = loop, run, evaluate, us, interrupt
@@ -120,6 +144,8 @@ class _Training:
         self.step_module = self.together or step
         self.counts = torch.from_numpy(counts.astype(np.float32)).to(run.device)
         self.state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": None, "since_best": 0, "seconds": 0.0}
+        self.complete = complete
+        self.notes: dict[str, list[Tensor]] = {}
         self.saved_at = time.monotonic()
 
     def go(self) -> None:
@@ -144,7 +170,7 @@ class _Training:
         return bool(0 < self.loop.patience <= self.state["since_best"])
 
     def one_epoch(self, windows: Histories, chunks: list[np.ndarray]) -> None:
-        losses, counts = 0.0, 0.0
+        losses, counts, self.notes = 0.0, 0.0, {}
         began = time.monotonic()
         self.model.train()
         for rows in chunks[self.state["batch"] :]:
@@ -166,6 +192,7 @@ class _Training:
         values = {"epoch": self.state["epoch"], "seconds": self.state["seconds"]}
         if counts:
             values["loss"] = losses / counts
+        values |= {name: float(torch.stack(seen).mean()) for name, seen in self.notes.items()}
         last = self.state["epoch"] == self.loop.epochs
         if last or self.state["epoch"] % self.loop.evaluate_every == 0:
             values["score"] = self.look()
@@ -178,7 +205,7 @@ class _Training:
         state, loop = self.state, self.loop
         self.rng.manual_seed(derived_seed(self.run.seed, "step", state["step"], self.us.rank))
         for group in self.optimizer.param_groups:
-            group["lr"] = loop.optimizer.rate_at(state["step"], self.steps)
+            group["lr"] = loop.optimizer.rate_at(state["step"], self.steps) * group.get("quicker", 1.0)
         self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(2, dtype=torch.float64, device=self.run.device)
         mine = rows[self.us.rank :: self.us.size]
@@ -207,7 +234,13 @@ class _Training:
     def forward(self, windows: Histories, piece: np.ndarray) -> tuple[Tensor, Tensor]:
         batch = replace(self.batches.batch(windows, piece).to(self.run.device), counts=self.counts)
         with autocast(self.run.device, self.loop.precision):
-            total, count = self.step_module(batch, self.rng)
+            if self.complete is not None:
+                rows = windows.take(piece[batch.order.cpu().numpy()])
+                moment = Moment(self.state["epoch"], self.state["batch"], self.loop.epochs)
+                batch = self.complete(batch, rows, moment, self.rng)
+            total, count, notes = self.step_module(batch, self.rng)
+        for name, value in notes.items():
+            self.notes.setdefault(name, []).append(value.detach().float())
         return total, count
 
     def look(self) -> float:

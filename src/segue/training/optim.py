@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
@@ -30,12 +31,21 @@ class AdamW(Part):
     floor: float = Field(default=0.0, ge=0, le=1)
     """The last rate as a share of the highest."""
 
+    quicker: Mapping[str, PositiveFloat] = Field(default_factory=dict)
+    """Parameters whose name begins so learn this many times faster and do not decay."""
+
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
         """The living optimiser over the parameters that learn."""
-        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        learning = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for name, p in learning if name.startswith(prefix)], "weight_decay": 0.0, "quicker": times}
+            for prefix, times in self.quicker.items()
+        ]
+        others = [p for name, p in learning if not name.startswith(tuple(self.quicker))]
         groups = [
-            {"params": [p for p in learning if p.ndim >= 2], "weight_decay": self.decay},
-            {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0},
+            {"params": [p for p in others if p.ndim >= 2], "weight_decay": self.decay},
+            {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+            *groups,
         ]
         return torch.optim.AdamW(
             [group for group in groups if group["params"]], lr=self.rate, betas=(self.beta1, self.beta2), fused=True

@@ -11,9 +11,11 @@ from pydantic import NonNegativeInt, PositiveInt, SerializeAsAny
 
 from segue.core.errors import SettingsError
 from segue.core.part import Part
-from segue.core.recipe import Recipe
+from segue.core.recipe import Recipe, TokenRecipe
+from segue.core.trajectories import BesideObjective
 from segue.data.preparation import Preparation
 from segue.data.split import LeaveOneOut, SplitRule
+from segue.procedures.rollout_finetune import RolloutFinetune
 from segue.simulation.world import World
 from segue.workflows import systems
 
@@ -68,6 +70,10 @@ class Experiment(Part):
         return yaml.safe_dump({"recipe": own or name, **recipe, **values}, sort_keys=False, width=120)
 
 
+STARTS = ("start", "recipe.start")
+"""The setting that names the run to begin with."""
+
+
 def data_of(source: str) -> Preparation | World:
     """The data that `--data` names: 'world' is the simulated one, anything else a path."""
     return World() if source == "world" else Preparation(path=str(Path(source).resolve()))
@@ -88,7 +94,40 @@ def new(
         experiment = experiment.model_copy(update={"data": data_of(data)})
     if seed is not None:
         experiment = experiment.changed({"seed": seed})
-    return experiment.with_settings(settings or {})
+    settings = settings or {}
+    start = next((settings[name] for name in STARTS if settings.get(name)), None)
+    if start is not None:
+        experiment = _started(experiment, Path(str(start)), own_data=data is not None)
+    return experiment.with_settings({name: value for name, value in settings.items() if name not in STARTS})
+
+
+def _started(experiment: Experiment, start: Path, *, own_data: bool) -> Experiment:
+    """The experiment with what the run that it starts from was made of, all but how it learns; its data and split too,
+    unless data were given."""
+    recipe = experiment.recipe
+    if not isinstance(recipe, TokenRecipe):
+        raise SettingsError(f"start: {recipe.name} does not write codes of items, so it starts from no run.")
+    if not (start / "recipe.yaml").exists():
+        raise SettingsError(f"start: {start} is not a run folder: it has no recipe.yaml. 'segue fit' makes one.")
+    before = load(start / "recipe.yaml")
+    theirs = before.recipe
+    if not isinstance(theirs, TokenRecipe):
+        raise SettingsError(f"start: {start} is a run of {theirs.name}, which does not write codes of items.")
+    changes: dict[str, Any] = {
+        f"recipe.{name}": getattr(theirs, name).dump()
+        for name in ("batches", "tokenizer", "backbone", "model", "decoder")
+    }
+    ours = recipe.objective
+    if isinstance(ours, BesideObjective):
+        learnt = theirs.objective.supervised if isinstance(theirs.objective, BesideObjective) else theirs.objective
+        changes["recipe.objective.supervised"] = learnt.dump()
+    if not own_data:
+        experiment = experiment.model_copy(
+            update={"data": before.data, "split": before.split, "evaluation": before.evaluation}
+        )
+    if isinstance(recipe.procedure, RolloutFinetune):
+        changes["recipe.procedure.before"] = None
+    return experiment.changed(changes | {"recipe.start": str(start.resolve())})
 
 
 def load(path: Path) -> Experiment:

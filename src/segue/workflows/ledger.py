@@ -54,6 +54,8 @@ class Entry(BaseModel):
     commit: str
     settings: dict[str, Any]
     """The resolved recipe."""
+    group: str = ""
+    """The published table that the row belongs to."""
 
     def file_name(self) -> str:
         """SYSTEM--DATASET--PROTOCOL.json"""
@@ -119,6 +121,16 @@ def table(entries: Iterable[Entry]) -> str:
     return "\n".join(lines)
 
 
+def _tables(entries: list[Entry]) -> list[str]:
+    """The rows of one data set and protocol; those of a published table stand together, below the others."""
+    parts = []
+    for group in sorted({entry.group for entry in entries}):
+        if group:
+            parts += [f"The published table `{group}`:", ""]
+        parts += [table(entry for entry in entries if entry.group == group), ""]
+    return parts
+
+
 def page(entries: list[Entry]) -> str:
     """`docs/ledger.md`: one table a data set and protocol."""
     parts = [
@@ -139,8 +151,7 @@ def page(entries: list[Entry]) -> str:
             f"{data.users:,} users, {data.items:,} items, {data.events:,} events (digest {data.digest[:12]}). "
             f"Protocol: {first.protocol.words()}. {first.users:,} users asked.",
             "",
-            table(some),
-            "",
+            *_tables(some),
         ]
         for entry in some:
             source = f" Published: {entry.source} [{entry.evidence}]." if entry.source else ""
@@ -169,7 +180,7 @@ def readme_with_table(readme: str, entries: list[Entry]) -> str:
     parts = []
     for name, fingerprint in dict.fromkeys((entry.dataset.name, entry.fingerprint) for entry in entries):
         some = [entry for entry in entries if (entry.dataset.name, entry.fingerprint) == (name, fingerprint)]
-        parts += [f"**{name}** — {some[0].protocol.words()} (`{fingerprint}`)", "", table(some), ""]
+        parts += [f"**{name}** — {some[0].protocol.words()} (`{fingerprint}`)", "", *_tables(some)]
     return f"{head}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{tail}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import resource
@@ -160,8 +161,9 @@ def _cpu_name() -> str:
 def _curves(folder: Path | None) -> dict[str, list[tuple[float, float]]]:
     rows = curve(folder / "metrics.jsonl") if folder is not None else []
     names = {"loss": "training loss", "score": "validation NDCG"}
+    names |= {name: name for row in rows for name in row if "/" in name}  # what an objective notes
     return {
-        words: [(row["step"], row[name]) for row in rows if name in row]
+        words: [(row["step"], row[name]) for row in rows if name in row and math.isfinite(row[name])]
         for name, words in names.items()
         if any(name in row for row in rows)
     }

@@ -1,10 +1,11 @@
-"""Train a published system under a published protocol, seed by seed, and write the ledger row."""
+"""Train a published system, or all of a published table, seed by seed, and write the rows of the ledger."""
 
 from __future__ import annotations
 
 import importlib
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,12 +13,14 @@ import torch
 from segue.core.claim import Claim
 from segue.core.errors import DataError, SettingsError
 from segue.core.run import Run, Watch
-from segue.evaluation.report import REPORT, Report, read_report
-from segue.workflows import runs, systems
+from segue.evaluation.group_page import write_group
+from segue.evaluation.report import Report, read_report
+from segue.workflows import systems
 from segue.workflows.evaluate import evaluate_run
-from segue.workflows.experiment import Experiment, new
 from segue.workflows.fit import fit
+from segue.workflows.group import group_report
 from segue.workflows.ledger import Entry, SeedNote, write
+from segue.workflows.planned import Planned
 
 
 def claims() -> list[Claim]:
@@ -27,7 +30,7 @@ def claims() -> list[Claim]:
 
 
 def reproduce(
-    system: str,
+    name: str,
     *,
     row: str | None = None,
     ledger: Path = Path("ledger"),
@@ -36,49 +39,59 @@ def reproduce(
     seeds: int | None = None,
     device: torch.device | None = None,
     watches: Sequence[Watch] = (),
+    page_only: bool = False,
 ) -> list[Entry]:
-    """Fit each seed (going on where it was stopped), measure it, and write the rows.
+    """Fit each seed of the rows of a system or group (going on where it was stopped), measure it, and write the rows.
+
+    A group gets its page beside the runs, in a folder of its name; `page_only` trains nothing and writes that page from
+    the runs that are there. Points of a sweep stand on the page and are not rows of the ledger.
 
     Raises:
-        SettingsError: the system plans no such row.
+        SettingsError: neither a system nor a group of this name plans such a row.
         DataError: the data set is not there.
     """
-    planned = [claim for claim in claims() if claim.system == system and row in (None, claim.row)]
-    if not planned:
-        known = ", ".join(f"{claim.system} --row {claim.row}" for claim in claims()) or "none"
-        raise SettingsError(f"no ledger row is planned for {system}{f' --row {row}' if row else ''}. Planned: {known}.")
+    known = claims()
+    wanted = [claim for claim in known if name in (claim.system, claim.group) and row in (None, claim.row)]
+    table = [claim for claim in known if claim.group == name]
+    if not wanted or (page_only and not table):
+        groups = ", ".join(sorted({claim.group for claim in known} - {""})) or "none"
+        plan = ", ".join(f"{claim.system} --row {claim.row}" for claim in known if not claim.sweep) or "none"
+        what = "is no group" if page_only else f"plans no row{f' {row}' if row else ''} of the ledger"
+        raise SettingsError(f"{name} {what}. Groups: {groups}. Planned: {plan}.")
     entries = []
-    for claim in planned:
-        path = data / claim.data
-        if not path.exists():
-            raise DataError(f"{path} is not there; get the data set, or say with --data where the data sets are.")
-        reports = []
-        for seed in range(seeds or claim.seeds):
-            experiment = new(claim.system, str(path), claim.settings, seed)
-            run = Run(seed=seed, device=device or torch.device("cpu"), resume=True, watches=tuple(watches))
-            reports.append(_measured(claim, experiment, folder / claim.run_name / f"seed-{seed}", run))
-        entry = _entry(claim, reports)
-        write(entry, ledger)
-        entries.append(entry)
+    if not page_only:
+        for path in {data / claim.data: None for claim in wanted}:
+            if not path.exists():
+                raise DataError(f"{path} is not there; get the data set, or say with --data where the data sets are.")
+        for claim in wanted:
+            run = Run(device=device or torch.device("cpu"), resume=True, watches=tuple(watches))
+            planned = [Planned(claim, seed, data, folder) for seed in range(seeds or claim.seeds)]
+            entry = _entry(claim, [_measured(one, known, run) for one in planned])
+            if not claim.sweep:
+                write(entry, ledger)
+            entries.append(entry)
+    if table:
+        write_group(folder / name, group_report(name, table, data, folder, seeds))
     return entries
 
 
-def _measured(claim: Claim, experiment: Experiment, folder: Path, run: Run) -> Report:
+def _measured(planned: Planned, known: Sequence[Claim], run: Run) -> Report:
     """The report of one seed: read if it is there and of these settings, else fitted or asked."""
-    if not _finished(folder, experiment):
-        fit(experiment, folder, run)
-    if not claim.asked:
-        return read_report(folder)
-    out = folder / claim.row
-    if not _finished(out, experiment.with_settings(claim.asked)):
-        evaluate_run(folder, claim.asked, Run(device=run.device, watches=run.watches), out=out)
-    return read_report(out)
+    _fit(planned, known, run)
+    if not planned.is_measured:
+        asked = Run(device=run.device, watches=run.watches)
+        evaluate_run(planned.folder, planned.claim.asked, asked, out=planned.answers)
+    return read_report(planned.answers)
 
 
-def _finished(folder: Path, experiment: Experiment) -> bool:
-    if not (folder / REPORT).exists() or not (folder / runs.RECIPE).exists():
-        return False
-    return runs.experiment_of(folder).yaml() == experiment.yaml()
+def _fit(planned: Planned, known: Sequence[Claim], run: Run) -> None:
+    """Fit one seed if its run is not there, after the run that it starts from."""
+    beginning = planned.beginning(known)
+    if beginning is not None:
+        _fit(beginning, known, run)
+    planned.settle()
+    if not planned.is_fitted:
+        fit(planned.experiment, planned.folder, replace(run, seed=planned.seed))
 
 
 def _entry(claim: Claim, reports: list[Report]) -> Entry:
@@ -109,6 +122,7 @@ def _entry(claim: Claim, reports: list[Report]) -> Entry:
         command=f"segue reproduce {claim.system} --row {claim.row} --seeds {len(reports)}",
         commit=_commit(),
         settings=last.settings,
+        group=claim.group,
     )
 
 

@@ -1,0 +1,101 @@
+"""IPA: of what the generator recommends itself, the best rewarded item shall gain probability over the worst.
+
+Deng et al. 2025, "OneRec: Unifying Retrieve and Rank with Generative Recommender and Iterative Preference Alignment",
+arXiv:2502.18965, its alignment alone: the generator's own beam is judged by the reward, best and worst are a pair, and
+the frozen generator is renewed every epoch. Differs: items in place of sessions, and the reward is GFlowGR's (a
+collaborative model and the overlap of codes) in place of OneRec's reward network.
+"""
+
+from __future__ import annotations
+
+from segue.backbones.causal_transformer import CausalTransformer
+from segue.core.recipe import Paper, ScoringRecipe, TokenRecipe
+from segue.data.negatives import UniformNegatives
+from segue.data.sequences import NextItem
+from segue.decoding.beam_search import BeamSearch
+from segue.decoding.top_scores import TopScores
+from segue.encoders.collaborative_vectors import CollaborativeVectors
+from segue.encoders.joined_vectors import JoinedVectors
+from segue.encoders.text_vectors import TextVectors
+from segue.models.item_scorer import ItemScorer
+from segue.models.token_generator import TokenGenerator
+from segue.objectives.joint import Joint
+from segue.objectives.next_code import NextCode
+from segue.objectives.preference import Preference
+from segue.objectives.sampled_softmax import SampledSoftmax
+from segue.procedures.rollout_finetune import RolloutFinetune
+from segue.procedures.supervised import Supervised
+from segue.rewards.trajectory_value import TrajectoryValue
+from segue.tokenizers.residual_k_means import ResidualKMeans
+from segue.training.loop import Loop
+from segue.training.optim import AdamW
+from segue.trajectories.own_beam import OwnBeam
+
+_SASREC = ScoringRecipe(
+    name="sasrec",
+    paper=Paper(
+        authors="Kang, McAuley", title="Self-Attentive Sequential Recommendation", year=2018, venue="ICDM",
+        arxiv="1808.09781",
+    ),
+    batches=NextItem(history=50, users=128),
+    backbone=CausalTransformer(
+        width=64, depth=2, heads=1, inner=256, dropout=0.2, activation="gelu", position="rotary"
+    ),
+    model=ItemScorer(),
+    objective=SampledSoftmax(negatives=UniformNegatives(count=3000)),
+    decoder=TopScores(),
+    procedure=Supervised(
+        loop=Loop(epochs=20, optimizer=AdamW(rate=3e-3, schedule="linear", warmup=0.08), evaluate_every=2)
+    ),
+)  # fmt: skip
+RECIPE = TokenRecipe(
+    name="ipa",
+    paper=Paper(
+        authors="Deng et al.",
+        title="OneRec: Unifying Retrieve and Rank with Generative Recommender and Iterative Preference Alignment",
+        year=2025, arxiv="2502.18965",
+    ),
+    batches=NextItem(history=20, users=64),
+    tokenizer=ResidualKMeans(
+        encoder=JoinedVectors(encoders=(TextVectors(), CollaborativeVectors(width=64))), levels=3
+    ),
+    backbone=CausalTransformer(
+        width=128, depth=3, heads=4, inner=512, dropout=0.3, activation="gelu", position="rotary"
+    ),
+    model=TokenGenerator(),
+    objective=Joint(
+        supervised=NextCode(smoothing=0.1), beside=Preference(beta=0.1, pairs="best_worst"), weight=1.0, keep=1.0
+    ),
+    decoder=BeamSearch(beams=20),
+    procedure=RolloutFinetune(
+        before=Loop(epochs=12, optimizer=AdamW(rate=3e-3, schedule="linear", warmup=0.08), evaluate_every=3),
+        loop=Loop(epochs=4, optimizer=AdamW(rate=1e-3, schedule="linear", warmup=0.05)),
+        sampler=OwnBeam(decoder=BeamSearch(beams=20)), reward=TrajectoryValue(), count=8, positive=False,
+        renewed=True, from_reference=True, collaborative=_SASREC,
+    ),
+)  # fmt: skip
+VARIANTS = {
+    "small": RECIPE.changed(
+        {
+            "name": "ipa_small",
+            "batches.users": 32,
+            "tokenizer": ResidualKMeans(encoder=TextVectors(width=16), levels=2, size=8),
+            "backbone": CausalTransformer(width=32, depth=1, heads=2, inner=64, dropout=0.0),
+            "objective.supervised.smoothing": 0.0,
+            "decoder.beams": 10,
+            "procedure.collaborative": _SASREC.changed(
+                {
+                    "backbone.width": 16,
+                    "procedure.loop.epochs": 3,
+                    "objective.negatives.count": 16,
+                    "batches.history": 20,
+                }
+            ),
+            "procedure.before": Loop(
+                epochs=25, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05), evaluate_every=25
+            ),
+            "procedure.loop.epochs": 2,
+            "procedure.loop.evaluate_every": 2,
+        }
+    ),
+}

@@ -1,0 +1,1 @@
+"""Studies of systems: each takes recommenders and a dataset, and says something about them."""

@@ -1,0 +1,1 @@
+"""Which items are written beside the positive."""

@@ -1,0 +1,114 @@
+"""One seed of a planned row: which experiment it is, where its run lies, and whether it is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from segue.core.claim import Claim
+from segue.core.errors import SettingsError
+from segue.evaluation.report import REPORT
+from segue.workflows import runs
+from segue.workflows.experiment import Experiment, new
+
+QUESTION = ("data", "split", "evaluation")
+"""Of an experiment: what is asked of the system."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A claim with a seed, among the data sets and the runs of this machine."""
+
+    claim: Claim
+    seed: int
+    data: Path
+    """The folder of data sets."""
+    runs: Path
+    """The folder of runs."""
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self._folder_of(self.claim.run_name)
+
+    @property
+    def answers(self) -> Path:
+        """The folder of the report: the run folder, or one inside it where the run is asked otherwise."""
+        return self.folder / self.claim.row if self.claim.asked else self.folder
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """What is fitted; the run that it starts from must have been begun, for its parts are taken over."""
+        start = {"start": str(self._start)} if self._start else {}
+        return new(self.claim.system, str(self.data / self.claim.data), {**self.claim.settings, **start}, self.seed)
+
+    @property
+    def question(self) -> str:
+        """Data, split and questions as text; rows that agree in it stand in one table."""
+        ours = {path: value for path, value in self.claim.settings.items() if path.split(".")[0] in QUESTION}
+        values = new(self.claim.system, str(self.data / self.claim.data), ours | self.claim.asked).dump()
+        return json.dumps([values[name] for name in QUESTION], sort_keys=True)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the run is there, finished and of these settings."""
+        if self._start is not None and not (self._start / runs.RECIPE).exists():
+            return False
+        return _holds(self.folder, self.experiment)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the report is there and of these settings."""
+        return self.is_fitted and _holds(self.answers, self.experiment.with_settings(self.claim.asked))
+
+    def beginning(self, claims: Sequence[Claim]) -> Planned | None:
+        """The run that this one is fine-tuned from, or None.
+
+        Raises:
+            SettingsError: no claim plans such a run.
+        """
+        if not self.claim.start:
+            return None
+        for claim in claims:
+            if claim.run_name == self.claim.start and not claim.trained:
+                return replace(self, claim=claim)
+        raise SettingsError(
+            f"{self.claim.system} --row {self.claim.row} starts from {self.claim.start!r}, which no recipe plans; "
+            "`start` is SYSTEM--ROW of a claim that is trained by itself."
+        )
+
+    def settle(self) -> None:
+        """Where the folder of runs was moved, let the recipe in the run folder say where its start lies now."""
+        recipe = self.folder / runs.RECIPE
+        if self.claim.start and recipe.exists() and _is(self.folder, self.experiment):
+            runs.write_text(recipe, self.experiment.yaml())
+
+    @property
+    def _start(self) -> Path | None:
+        return self._folder_of(self.claim.start).resolve() if self.claim.start else None
+
+    def _folder_of(self, run_name: str) -> Path:
+        return self.runs / run_name / f"seed-{self.seed}"
+
+
+def _holds(folder: Path, experiment: Experiment) -> bool:
+    return (folder / REPORT).exists() and (folder / runs.RECIPE).exists() and _is(folder, experiment)
+
+
+def _is(folder: Path, experiment: Experiment) -> bool:
+    """Whether a run folder is of this experiment, wherever the folder of runs lies."""
+    if (folder / runs.RECIPE).read_text(encoding="utf-8") == experiment.yaml():
+        return True
+    return _told(runs.experiment_of(folder)) == _told(experiment)  # what is not written in the file has its default
+
+
+def _told(experiment: Experiment) -> dict[str, Any]:
+    """An experiment as values, with only the last two folders of the run that it starts from."""
+    values = experiment.dump()
+    if start := values["recipe"].get("start"):
+        values["recipe"]["start"] = Path(start).parts[-2:]
+    return values

@@ -1,0 +1,11 @@
+"""TITLE_ipa"""
+
+import pytest
+
+from segue.recipes.ipa import RECIPE, VARIANTS
+from segue.testing.contracts import check_recipe
+
+
+@pytest.mark.slow
+def test_contract() -> None:
+    check_recipe(VARIANTS["small"])
