@@ -106,6 +106,17 @@ def test_what_was_never_taken_is_a_candidate_only_when_asked(tmp_path):
     assert kept.log.items.tolist() == without.log.items.tolist()
 
 
+def test_who_falls_below_the_core_takes_along_what_they_were_shown(tmp_path):
+    rows = [(user, item, 100, 1, "home") for user in "12" for item in "ab"]
+    rows += [("1", "c", 101, 0, "home"), ("3", "a", 100, 1, "home"), ("3", "b", 101, 0, "home")]
+    rows += [("2", "d", 101, 1, "home"), ("3", "e", 101, 0, "home")]
+    assert shown_in(clicks_of(tmp_path, rows, core=2)) == rows[:4]
+    kept = clicks_of(tmp_path, rows, core=2, keep_shown=True)
+    assert shown_in(kept) == [*rows[:2], rows[4], *rows[2:4], rows[7]]
+    assert kept.catalog.ids.to_list() == ["a", "b", "d", "c"]  # not e, which only user 3 was shown
+    assert len(kept.log) == 4
+
+
 def test_unseen_items_of_the_item_file_keep_their_exposures(tmp_path):
     (tmp_path / "items.csv").write_text("item_id,title\nz,Zoe\nc,Carl\na,Anna\nb,Bert\n")
     dataset = clicks_of(tmp_path, ROWS_BY_HAND, keep_unseen=True)

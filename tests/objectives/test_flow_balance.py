@@ -29,7 +29,7 @@ def random_case(seed: int, levels: int) -> tuple[KnownFlows, torch.Tensor, torch
 def test_a_balanced_tree_has_no_loss(balance: str) -> None:
     loss = FlowBalance(balance=balance)(toy_model(), told(LEAF_REWARDS), policy(leaf_chances(1 / 2, 1 / 4, 1 / 2)))
     assert loss.total.item() == pytest.approx(0.0, abs=1e-10)
-    assert loss.notes["residual"].item() == pytest.approx(0.0, abs=1e-6)
+    assert loss.notes["flow/residual"].item() == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(("balance", "share"), [("detailed", 1.0), ("trajectory", 1.0), ("sub_trajectory", 2 / 3)])
@@ -43,7 +43,7 @@ def test_values_by_hand_under_an_even_policy(balance: str, share: float) -> None
         )
         assert loss.total.item() == pytest.approx(share * wanted, abs=1e-6)
         assert loss.count.item() == 1
-        assert loss.notes["reward"].item() == pytest.approx(LEAF_REWARDS[0, leaf].item())
+        assert loss.notes["reward/total"].item() == pytest.approx(LEAF_REWARDS[0, leaf].item())
 
 
 def test_gamma_weighs_pairs_by_how_far_apart_they_are() -> None:
@@ -60,10 +60,10 @@ def test_it_adds_up_over_trajectories_and_users() -> None:
     residuals = model.log_flows[..., 0] + chances.sum(2) - rewards.log()
     assert whole.total.item() == pytest.approx(residuals.square().sum().item(), rel=1e-5)
     assert whole.count.item() == 2
-    assert whole.notes["residual"].item() == pytest.approx(residuals.abs().mean().item(), rel=1e-5)
-    assert whole.notes["log_z"].item() == pytest.approx(model.log_flows[:, 0, 0].mean().item(), rel=1e-5)
-    assert whole.notes["log_z_spread"].item() == pytest.approx(model.log_flows[:, 0, 0].diff().abs().item() / 2)
-    assert whole.notes["reward_spread"].item() == pytest.approx(rewards.std(correction=0).item(), rel=1e-5)
+    assert whole.notes["flow/residual"].item() == pytest.approx(residuals.abs().mean().item(), rel=1e-5)
+    assert whole.notes["flow/log_z"].item() == pytest.approx(model.log_flows[:, 0, 0].mean().item(), rel=1e-5)
+    assert whole.notes["flow/log_z_spread"].item() == pytest.approx(model.log_flows[:, 0, 0].diff().abs().item() / 2)
+    assert whole.notes["reward/spread"].item() == pytest.approx(rewards.std(correction=0).item(), rel=1e-5)
     assert not any(note.requires_grad for note in whole.notes.values())
 
 
@@ -124,7 +124,7 @@ def test_what_was_not_offered_counts_for_nothing() -> None:
     loss = FlowBalance(balance="sub_trajectory")(model, told(rewards, valid), policy(other))
     same = FlowBalance(balance="sub_trajectory")(model, told(rewards, valid), policy(chances))
     assert loss.total.item() == pytest.approx(same.total.item(), rel=1e-6)
-    assert loss.notes["residual"].item() == pytest.approx(same.notes["residual"].item(), rel=1e-6)
+    assert loss.notes["flow/residual"].item() == pytest.approx(same.notes["flow/residual"].item(), rel=1e-6)
     loss.total.backward()
     assert other.grad is not None
     assert (other.grad[~valid] == 0).all()
@@ -157,7 +157,7 @@ def test_training_draws_leaves_in_proportion_to_their_rewards(balance: str) -> N
         return value
 
     optimiser.step(close)
-    assert objective(model, rewards, policy(chances())).notes["residual"].item() < 1e-3
+    assert objective(model, rewards, policy(chances())).notes["flow/residual"].item() < 1e-3
     assert flows[0].exp().item() == pytest.approx(8.0, rel=2e-3)
     leaves = chances().sum(2).exp()[0].detach()
     rng = torch.Generator().manual_seed(7)

@@ -113,7 +113,7 @@ def test_the_mean_is_the_weighted_sum_of_both_means(backbone: Backbone | None, r
     assert joint.count.item() == supervised.count.item()
     assert joint.notes["loss/supervised"].item() == pytest.approx(supervised.mean.item(), rel=1e-5)
     assert joint.notes["loss/beside"].item() == pytest.approx(beside.mean.item(), rel=1e-5)
-    assert joint.notes["residual"].item() == pytest.approx(beside.notes["residual"].item(), rel=1e-4)
+    assert joint.notes["flow/residual"].item() == pytest.approx(beside.notes["flow/residual"].item(), rel=1e-4)
     for one, other in zip(gradients(model, joint), gradients(model, Loss(wanted, torch.tensor(1.0))), strict=True):
         assert one is not None
         assert other is not None
@@ -186,8 +186,8 @@ def test_trained_by_flow_balance_alone_a_generator_draws_items_in_proportion_to_
 
     optimiser.step(close)
     notes = objective(model, batch, torch.Generator()).notes
-    assert notes["residual"].item() < 1e-3
-    assert notes["log_z"].item() == pytest.approx(rewards.sum().log().item(), abs=1e-3)
+    assert notes["flow/residual"].item() < 1e-3
+    assert notes["flow/log_z"].item() == pytest.approx(rewards.sum().log().item(), abs=1e-3)
     draws = Sampling()(model, history, 20_000, Rules(seen=True), torch.Generator().manual_seed(3))
     drawn = np.bincount(draws.items[0], minlength=12)
     wanted = (rewards[0] / rewards.sum()).numpy() * 20_000

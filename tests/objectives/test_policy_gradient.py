@@ -23,8 +23,8 @@ def test_drawn_by_this_very_policy_it_is_the_policy_gradient() -> None:
     now = NOW.clone().requires_grad_(True)
     loss = measured(PolicyGradient(kl=0.0), now, REWARDS, before=NOW)
     assert loss.total.item() == pytest.approx(0.0, abs=1e-6)
-    assert loss.notes["reward"].item() == pytest.approx(2.0)
-    assert loss.notes["clipped"].item() == 0
+    assert loss.notes["reward/total"].item() == pytest.approx(2.0)
+    assert loss.notes["policy/clipped"].item() == 0
     loss.total.backward()
     assert now.grad is not None
     assert now.grad.flatten().tolist() == pytest.approx([-1 / 4, -1 / 4, 1 / 4, 1 / 4], rel=1e-3)
@@ -37,7 +37,7 @@ def test_a_ratio_counts_until_it_is_clipped() -> None:
     loss = measured(PolicyGradient(kl=0.0), now, REWARDS, before=before)
     wanted = -(1.2 + 1.1) / 4 + (0.8 + 1.5) / 4
     assert loss.total.item() == pytest.approx(wanted, abs=1e-3)
-    assert loss.notes["clipped"].item() == pytest.approx(3 / 4)
+    assert loss.notes["policy/clipped"].item() == pytest.approx(3 / 4)
     loss.total.backward()
     assert now.grad is not None
     assert now.grad.flatten().tolist() == pytest.approx([0, -1.1 / 4, 0, 1.5 / 4], abs=1e-3)
@@ -50,7 +50,7 @@ def test_equal_rewards_leave_the_divergence_alone() -> None:
     loss = measured(PolicyGradient(kl=0.5), now, rewards, before=frozen, reference=frozen)
     each = [0.5 - math.log(0.5) - 1, 0.0, 2 - math.log(2) - 1]
     assert loss.total.item() == pytest.approx(0.5 * sum(each) / 3, rel=1e-5)
-    assert loss.notes["kl"].item() == pytest.approx(sum(each) / 3, rel=1e-5)
+    assert loss.notes["policy/kl"].item() == pytest.approx(sum(each) / 3, rel=1e-5)
     loss.total.backward()
     assert now.grad is not None
     assert now.grad.flatten().tolist() == pytest.approx([0.5 * (1 - 0.5) / 3, 0.0, 0.5 * (1 - 2) / 3], rel=1e-5)
@@ -73,7 +73,7 @@ def test_what_was_not_offered_is_no_part_of_its_group() -> None:
     alone = measured(PolicyGradient(), NOW, REWARDS, before=NOW - 0.1, reference=NOW + 0.9)
     assert loss.total.item() == pytest.approx(alone.total.item(), abs=1e-6)
     assert loss.count.item() == 2
-    assert loss.notes["reward"].item() == pytest.approx(2.0)
+    assert loss.notes["reward/total"].item() == pytest.approx(2.0)
     loss.total.backward()
     assert now.grad is not None
     assert (now.grad[~valid] == 0).all()

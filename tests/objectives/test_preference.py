@@ -30,8 +30,8 @@ def test_with_one_loser_it_is_dpo() -> None:
     gains = 0.3 * (now - frozen).sum(2)
     assert loss.total.item() == pytest.approx(-logsigmoid(gains[:, 0] - gains[:, 1]).sum().item(), rel=1e-5)
     assert loss.count.item() == 5
-    assert loss.notes["preferred"].item() == pytest.approx((gains[:, 0] > gains[:, 1]).float().mean().item())
-    assert loss.notes["margin"].item() == pytest.approx((gains[:, 0] - gains[:, 1]).mean().item(), rel=1e-4)
+    assert loss.notes["preference/won"].item() == pytest.approx((gains[:, 0] > gains[:, 1]).float().mean().item())
+    assert loss.notes["preference/margin"].item() == pytest.approx((gains[:, 0] - gains[:, 1]).mean().item(), rel=1e-4)
 
 
 def test_two_losers_by_hand() -> None:
@@ -39,8 +39,8 @@ def test_two_losers_by_hand() -> None:
     now = torch.tensor([[[0.0, 0.0], [math.log(2), 0.0], [0.0, math.log(3)]]]) - 2
     loss = measured(Preference(), now, reference=torch.full_like(now, -2.0))
     assert loss.total.item() == pytest.approx(math.log(6), rel=1e-5)
-    assert loss.notes["preferred"].item() == 0
-    assert loss.notes["margin"].item() == pytest.approx(-math.log(6) / 2, rel=1e-5)
+    assert loss.notes["preference/won"].item() == 0
+    assert loss.notes["preference/margin"].item() == pytest.approx(-math.log(6) / 2, rel=1e-5)
 
 
 def test_a_model_that_has_not_moved_prefers_nothing() -> None:
@@ -71,7 +71,7 @@ def test_who_has_no_loser_counts_for_nothing(pairs: str) -> None:
     alone = measured(Preference(pairs=pairs), now[:1], reference=frozen[:1], rewards=rewards[:1])
     assert loss.count.item() == 1
     assert loss.total.item() == pytest.approx(alone.total.item(), rel=1e-6)
-    assert loss.notes["margin"].item() == pytest.approx(alone.notes["margin"].item(), rel=1e-5)
+    assert loss.notes["preference/margin"].item() == pytest.approx(alone.notes["preference/margin"].item(), rel=1e-5)
     loss.mean.backward()
     assert chances.grad is not None
     assert chances.grad.isfinite().all()
@@ -82,7 +82,7 @@ def test_nobody_with_a_loser_is_a_loss_of_zero() -> None:
     now, frozen, _ = some(2, 3)
     loss = measured(Preference(pairs="best_worst"), now, reference=frozen)  # all rewards are equal
     assert loss.mean.item() == 0
-    assert loss.notes["preferred"].item() == 0
+    assert loss.notes["preference/won"].item() == 0
 
 
 def test_without_the_positive_it_says_so() -> None:

@@ -202,15 +202,15 @@ def test_the_flow_head_begins_where_it_fits_best(monkeypatch: pytest.MonkeyPatch
     whole = FlowHead.forward
 
     def noting(self: FlowHead, states: torch.Tensor) -> torch.Tensor:
-        starts.append(float(self.narrow.bias))
+        starts.append(float(self.narrow.bias.detach()))
         return whole(self, states)
 
     monkeypatch.setattr(FlowHead, "forward", noting)
     recipe = SMALL.changed({"procedure.count": 1, "procedure.loop.epochs": 1})
     recipe.fit(two_tastes(), Run(seed=2))
-    # An untrained generator gives each of 8 codes an eighth, level after level; the reward is 1 + 0 + the levels.
+    # An untrained generator gives each of 8 codes an eighth, level after level; the reward is 10 + 0 + the levels.
     levels = 3
-    assert starts[0] == pytest.approx(np.log(1 + levels) + levels * np.log(8), abs=0.6)
+    assert starts[0] == pytest.approx(np.log(10 + levels) + levels * np.log(8), abs=0.6)
 
 
 def test_an_objective_without_a_place_for_trajectories_is_refused() -> None:

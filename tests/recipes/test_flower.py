@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.recipes.flower import RECIPE, VARIANTS
+from segue.recipes.flower import VARIANTS
 from segue.testing.contracts import check_recipe
 
 

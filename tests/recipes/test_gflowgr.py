@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.recipes.gflowgr import RECIPE, VARIANTS
+from segue.recipes.gflowgr import VARIANTS
 from segue.testing.contracts import check_recipe
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.recipes.grpo import RECIPE, VARIANTS
+from segue.recipes.grpo import VARIANTS
 from segue.testing.contracts import check_recipe
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.recipes.ipa import RECIPE, VARIANTS
+from segue.recipes.ipa import VARIANTS
 from segue.testing.contracts import check_recipe
 
 

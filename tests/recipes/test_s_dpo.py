@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.recipes.s_dpo import RECIPE, VARIANTS
+from segue.recipes.s_dpo import VARIANTS
 from segue.testing.contracts import check_recipe
 
 

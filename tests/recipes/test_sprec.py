@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.recipes.sprec import RECIPE, VARIANTS
+from segue.recipes.sprec import VARIANTS
 from segue.testing.contracts import check_recipe
 
 

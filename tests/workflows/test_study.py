@@ -100,7 +100,6 @@ def test_what_is_wrong_is_said_before_anything_is_fitted(tmp_path: Path) -> None
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="the recipes are being written; take the mark away when this passes")
 def test_the_default_systems_exist() -> None:
     assert [plan.system for plan in study._plans(study.SYSTEMS, World(), 1, {}, Path("out"))] == list(study.SYSTEMS)
 

@@ -92,15 +92,17 @@ def _show(report: StudyReport, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, header_style="dim")
-    table.add_column("", no_wrap=True)
-    for row in report.rows:
-        table.add_column(row.system, justify="right", style="dim" if row.reference else "", overflow="fold")
-    for name in report.measures:
-        cells = [row.cells.get(name) for row in report.rows]
-        table.add_row(name, *("-" if cell is None else f"{cell.mean:.3f}{cell.mark}" for cell in cells))
     console = Console()
-    console.print(table)
+    for references in (False, True):  # apart, since a terminal is narrow
+        rows = [row for row in report.rows if row.reference == references]
+        table = Table(box=None, header_style="dim", padding=(0, 1))
+        table.add_column("references" if references else "", no_wrap=True)
+        for row in rows:
+            table.add_column(row.system.replace("_", "_\n"), justify="right", no_wrap=True)
+        for name in report.measures:
+            cells = [row.cells.get(name) for row in rows]
+            table.add_row(name, *("-" if cell is None else f"{cell.mean:.3f}{cell.mark}" for cell in cells))
+        console.print(table)
     console.print(f"Means of {len(report.base.seeds)} seed(s). {report.tested()}", highlight=False, markup=False)
     for verdict in report.verdicts():
         console.print(f"- {verdict}", highlight=False, markup=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -93,6 +94,8 @@ class Trajectories:
     before: Float[Tensor, "users asked levels"] | None = None
     flows: Float[Tensor, "users asked prefixes"] | None = None
     """log F of each prefix, from the empty one to the whole tuple, where it is known and need not be learnt."""
+    notes: Mapping[str, Tensor] = field(default_factory=dict)
+    """Numbers about them worth following while training."""
 
     def mean(self, values: Float[Tensor, "users asked"]) -> Float[Tensor, ""]:
         """The mean over the valid ones, 0 where there are none."""

@@ -95,7 +95,8 @@ def compare(
     groups: dict[tuple[str, ...], list[Measured]] = {}
     for run in measured:
         report = run.report
-        settings = json.dumps(report.settings, sort_keys=True)
+        # Where each seed of a fine-tuned system starts is another folder, and the same system.
+        settings = json.dumps({**report.settings, "start": None}, sort_keys=True)
         groups.setdefault((report.recipe, report.fingerprint, report.dataset.digest, settings), []).append(run)
     rows = list(zip(_names(list(groups.values())), groups.values(), strict=True))
     return tabulate(rows, metrics=metrics, mixed=mixed, resamples=resamples, seed=seed)

@@ -70,9 +70,9 @@ def _notes(told: Trajectories, g: Tensor, log_flow: Tensor, log_reward: Tensor) 
         log_z, rewards = log_flow[:, 0, 0].float(), log_reward.float().exp()
         mean = told.mean(rewards)
         return {
-            "residual": told.mean((g[..., 0] - g[..., -1]).abs()),
-            "log_z": log_z.mean(),
-            "log_z_spread": log_z.std(correction=0),
-            "reward": mean,
-            "reward_spread": told.mean((rewards - mean).square()).sqrt(),
+            "flow/residual": told.mean((g[..., 0] - g[..., -1]).abs()),
+            "flow/log_z": log_z.mean(),
+            "flow/log_z_spread": log_z.std(correction=0),
+            "reward/total": mean,
+            "reward/spread": told.mean((rewards - mean).square()).sqrt(),
         }

@@ -38,5 +38,5 @@ class Joint(BesideObjective):
         total = self.weight * (beside.mean + model.prior()) * supervised.count
         if self.keep:
             total = total + self.keep * supervised.total
-        notes = {"loss/supervised": supervised.mean.detach(), "loss/beside": beside.mean.detach(), **beside.notes}
-        return Loss(total, supervised.count, {**supervised.notes, **notes})
+        notes = {"loss/supervised": supervised.mean.detach(), "loss/beside": beside.mean.detach()}
+        return Loss(total, supervised.count, {**supervised.notes, **notes, **beside.notes, **told.notes})

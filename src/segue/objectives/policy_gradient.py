@@ -62,9 +62,9 @@ class PolicyGradient(TrajectoryObjective):
             total = (each.sum(1) / told.valid.sum(1).clamp_min(1)).sum()
         with torch.no_grad():
             notes = {
-                "reward": told.mean(rewards),
-                "kl": told.mean(divergence.mean(2)),
-                "clipped": told.mean((ratios != clipped).float().mean(2)),
+                "reward/total": told.mean(rewards),
+                "policy/kl": told.mean(divergence.mean(2)),
+                "policy/clipped": told.mean((ratios != clipped).float().mean(2)),
             }
         return Loss(total, torch.tensor(float(len(now)), device=now.device), notes)
 

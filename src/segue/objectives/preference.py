@@ -48,7 +48,7 @@ class Preference(TrajectoryObjective):
             total = softplus(behind.masked_fill(~loses, -torch.inf).logsumexp(1)).sum()
         with torch.no_grad():
             margins, pairs = -behind[loses], loses.sum().clamp_min(1)
-            notes = {"preferred": (margins > 0).sum() / pairs, "margin": margins.sum() / pairs}
+            notes = {"preference/won": (margins > 0).sum() / pairs, "preference/margin": margins.sum() / pairs}
         return Loss(total, loses.any(1).sum().clamp_min(1).float(), notes)
 
     def _sides(self, model: FlowModel, told: Trajectories) -> tuple[Tensor, Tensor]:

@@ -194,7 +194,10 @@ class _Rollouts:
             at = 1 + (torch.rand(len(batch), generator=rng, device=rng.device) * lengths).long().clamp_max(lengths - 1)
         order = at.argsort(stable=True)  # shorter histories lie in another order than whole rows
         situation = self.situation(batch, rows, at, order, progress)
-        others = procedure.sampler(situation, procedure.count - procedure.positive, rng)
+        count = procedure.count - procedure.positive
+        others = situation.positives.new_empty(len(batch), 0)
+        if count:
+            others = procedure.sampler(situation, count, rng)
         items = torch.cat([situation.positives[:, None], others], 1) if procedure.positive else others
         known = items.clamp_min(0)
         signals = procedure.reward.signals(situation, known, procedure.positive)
@@ -212,6 +215,7 @@ class _Rollouts:
             signals=signals[back],
             positive=procedure.positive,
             flows=None if flows is None else flows[back],
+            notes=self.notes(signals, items != NOTHING, progress, count),
             reference=chances(self.tuned.reference) if beside.needs_reference else None,
             before=chances(self.tuned.policy) if beside.needs_before else None,
         )
@@ -225,7 +229,7 @@ class _Rollouts:
         return Situation(
             split=self.split,
             histories=histories,
-            batch=SequenceBatch.of(histories).to(self.run.device),
+            batch=replace(SequenceBatch.of(histories), counts=batch.counts).to(self.run.device),
             positives=batch.targets[batch.rows.offsets[:-1] + at - 1][order],
             events=torch.from_numpy(histories.ends.astype(np.int64)).to(self.run.device),
             progress=progress,
@@ -233,6 +237,14 @@ class _Rollouts:
             taken=self.taken(batch.users[order]),
             utility=None if self.utility is None else self.utility.asked_by(histories),
         )
+
+    def notes(self, signals: Tensor, valid: Tensor, progress: float, count: int) -> dict[str, Tensor]:
+        """Where the sampler stands, how often it found enough, and the mean of each signal."""
+        found = {f"sampler/{name}": value for name, value in self.procedure.sampler.notes(progress, count).items()}
+        numbers = {name: signals.new_tensor(value) for name, value in found.items()}
+        means = signals[valid].mean(0) if valid.any() else signals.new_zeros(signals.shape[2])
+        rewards = dict(zip((f"reward/{name}" for name in self.procedure.reward.names), means, strict=True))
+        return {"sampler/found": valid.float().mean(), **numbers, **rewards}
 
     def first_log_z(self, batches: Batches) -> float:
         """log R - log P on average over the trajectories of the first batch: the constant flow that fits them best."""

@@ -24,7 +24,7 @@ from segue.workflows.measure import hardware, test_cases, versions
 from segue.workflows.study_page import write_study_page
 from segue.workflows.study_table import StudyReport, rows_of
 
-SYSTEMS = ("gflowgr_small_sft", "s_dpo_small", "grpo_small", "gflowgr_small_db", "gflowgr_small")
+SYSTEMS = ("tiger_world", "s_dpo", "grpo", "gflowgr_tuned_db", "gflowgr_tuned")
 """Compared unless others are named: supervised tuning, which the others start from, and what fine-tunes it."""
 REFERENCES = ("popularity", "item_knn")
 """Fitted beside the systems, once; the oracle and the ideal stand beside these."""
