@@ -41,6 +41,8 @@ class Claim(BaseModel):
     """The published table that this row belongs to."""
     start: str = ""
     """The run name of the claim whose run of the same seed this one is fine-tuned from (the recipe's `start`)."""
+    judge: str = ""
+    """The run name of the claim whose first run is the collaborative model (`procedure.collaborative_run`)."""
     sweep: str = ""
     """The quantity that is varied, where this row is one point of a sweep; such rows are drawn and in no table."""
     at: float | None = None

@@ -45,7 +45,7 @@ _SASREC = ScoringRecipe(
     objective=SampledSoftmax(negatives=UniformNegatives(count=3000)),
     decoder=TopScores(),
     procedure=Supervised(
-        loop=Loop(epochs=20, optimizer=AdamW(rate=3e-3, schedule="linear", warmup=0.08), evaluate_every=2)
+        loop=Loop(epochs=12, optimizer=AdamW(rate=4e-3, schedule="linear", warmup=0.08), evaluate_every=2)
     ),
 )  # fmt: skip
 RECIPE = TokenRecipe(
@@ -69,7 +69,7 @@ RECIPE = TokenRecipe(
     decoder=BeamSearch(beams=20),
     procedure=RolloutFinetune(
         before=Loop(epochs=12, optimizer=AdamW(rate=3e-3, schedule="linear", warmup=0.08), evaluate_every=3),
-        loop=Loop(epochs=4, optimizer=AdamW(rate=1e-3, schedule="linear", warmup=0.05)),
+        loop=Loop(epochs=2, optimizer=AdamW(rate=5e-4, schedule="linear", warmup=0.05)),
         sampler=OwnDraws(sampler=Sampling(), independent=True), reward=TrajectoryValue(), count=8, positive=False,
         collaborative=_SASREC,
     ),

@@ -8,6 +8,7 @@ catalogue, as in GFlowGR's comparison. `dpo` is the same with one negative (Rafa
 from __future__ import annotations
 
 from segue.backbones.causal_transformer import CausalTransformer
+from segue.core.claim import Claim
 from segue.core.recipe import Paper, TokenRecipe
 from segue.data.sequences import NextItem
 from segue.decoding.beam_search import BeamSearch
@@ -45,7 +46,7 @@ RECIPE = TokenRecipe(
     decoder=BeamSearch(beams=20),
     procedure=RolloutFinetune(
         before=Loop(epochs=12, optimizer=AdamW(rate=3e-3, schedule="linear", warmup=0.08), evaluate_every=3),
-        loop=Loop(epochs=4, optimizer=AdamW(rate=1e-3, schedule="linear", warmup=0.05)),
+        loop=Loop(epochs=2, optimizer=AdamW(rate=5e-4, schedule="linear", warmup=0.05)),
         sampler=RandomItems(), reward=TrajectoryValue(utility="none"), count=4,
     ),
 )  # fmt: skip
@@ -67,3 +68,27 @@ VARIANTS = {
     ),
     "dpo": RECIPE.changed({"name": "s_dpo_dpo", "procedure.count": 2}),
 }
+_KUAIRAND = {
+    "data.positive": "is_click==1",
+    "data.keep_shown": True,
+    "data.duplicates": "exact",
+    "data.user_core": 4,
+}
+"""Clicks of the standard policy, of users with four or more."""
+CLAIMS = (
+    Claim(
+        system="s_dpo",
+        row="beauty-unfiltered",
+        group="gflowgr",
+        data="amazon-beauty",
+        asked={"evaluation.seen": True},
+        start="tiger_joint--beauty-unfiltered",
+        published={"HR@5": 0.0390, "HR@10": 0.0607, "NDCG@5": 0.0259, "NDCG@10": 0.0336},
+        source="S-DPO in GFlowGR's table, LETTER backbone; leave-one-out, seen items kept, whole catalogue",
+        evidence="read",
+    ),
+    Claim(
+        system="s_dpo", row="kuairand", data="kuairand-pure", settings=_KUAIRAND, group="gflowgr",
+        start="tiger_world--kuairand",
+    ),
+)  # fmt: skip

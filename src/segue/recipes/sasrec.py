@@ -93,6 +93,13 @@ _BEAUTY = {
     "procedure.loop.optimizer.rate": 2e-3,
     "procedure.loop.epochs": 20,
 }
+_KUAIRAND = {
+    "data.positive": "is_click==1",
+    "data.keep_shown": True,
+    "data.duplicates": "exact",
+    "data.user_core": 4,
+}
+"""Clicks of the standard policy, of users with four or more; what was shown and not taken stays in the catalogue."""
 CLAIMS = (
     Claim(
         system="sasrec_tuned",
@@ -121,4 +128,5 @@ CLAIMS = (
         asked={"evaluation.seen": True},
         trained="beauty",
     ),
+    Claim(system="sasrec_world", row="kuairand", data="kuairand-pure", settings=_KUAIRAND, group="gflowgr"),
 )

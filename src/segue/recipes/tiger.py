@@ -154,6 +154,14 @@ _PAPER = (
     "Its item vectors are Sentence-T5's"
 )
 _ABLATIONS = ("tiger_random", "tiger_kmeans", "tiger_product", "tiger_ids")
+_KUAIRAND = {
+    "data.positive": "is_click==1",
+    "data.keep_shown": True,
+    "data.duplicates": "exact",
+    "data.user_core": 4,
+    "tokenizer.encoder": CollaborativeVectors(width=32),
+}
+"""Clicks of the standard policy, of users with four or more; the videos have no text."""
 CLAIMS = (
     Claim(
         system="tiger_tuned",
@@ -168,6 +176,7 @@ CLAIMS = (
     Claim(
         system="tiger_joint",
         row="beauty-unfiltered",
+        group="gflowgr",
         data="amazon-beauty",
         asked={"evaluation.seen": True},
         published=_PUBLISHED,
@@ -200,4 +209,5 @@ CLAIMS = (
         evidence="read",
         seeds=1,
     ),
+    Claim(system="tiger_world", row="kuairand", data="kuairand-pure", settings=_KUAIRAND, group="gflowgr"),
 )

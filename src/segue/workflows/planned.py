@@ -43,8 +43,11 @@ class Planned:
     @cached_property
     def experiment(self) -> Experiment:
         """What is fitted; the run that it starts from must have been begun, for its parts are taken over."""
-        start = {"start": str(self._start)} if self._start else {}
-        return new(self.claim.system, str(self.data / self.claim.data), {**self.claim.settings, **start}, self.seed)
+        others: dict[str, Any] = {"start": str(self._start)} if self._start else {}
+        if self.claim.judge:
+            judge = str(self._folder_of(self.claim.judge, 0).resolve())
+            others |= {"procedure.collaborative": None, "procedure.collaborative_run": judge}
+        return new(self.claim.system, str(self.data / self.claim.data), {**self.claim.settings, **others}, self.seed)
 
     @property
     def question(self) -> str:
@@ -65,34 +68,35 @@ class Planned:
         """Whether the report is there and of these settings."""
         return self.is_fitted and _holds(self.answers, self.experiment.with_settings(self.claim.asked))
 
-    def beginning(self, claims: Sequence[Claim]) -> Planned | None:
-        """The run that this one is fine-tuned from, or None.
+    def before(self, claims: Sequence[Claim]) -> list[Planned]:
+        """The runs that this one is fine-tuned from or judged by.
 
         Raises:
             SettingsError: no claim plans such a run.
         """
-        if not self.claim.start:
-            return None
-        for claim in claims:
-            if claim.run_name == self.claim.start and not claim.trained:
-                return replace(self, claim=claim)
-        raise SettingsError(
-            f"{self.claim.system} --row {self.claim.row} starts from {self.claim.start!r}, which no recipe plans; "
-            "`start` is SYSTEM--ROW of a claim that is trained by itself."
-        )
+        found = []
+        for name, seed in ((self.claim.start, self.seed), (self.claim.judge, 0)):
+            planned = [claim for claim in claims if claim.run_name == name and not claim.trained]
+            if name and not planned:
+                raise SettingsError(
+                    f"{self.claim.system} --row {self.claim.row} builds on {name!r}, which no recipe plans; `start` "
+                    "and `judge` are SYSTEM--ROW of a claim that is trained by itself."
+                )
+            found += [replace(self, claim=claim, seed=seed) for claim in planned[:1]]
+        return found
 
     def settle(self) -> None:
         """Where the folder of runs was moved, let the recipe in the run folder say where its start lies now."""
         recipe = self.folder / runs.RECIPE
-        if self.claim.start and recipe.exists() and _is(self.folder, self.experiment):
+        if (self.claim.start or self.claim.judge) and recipe.exists() and _is(self.folder, self.experiment):
             runs.write_text(recipe, self.experiment.yaml())
 
     @property
     def _start(self) -> Path | None:
         return self._folder_of(self.claim.start).resolve() if self.claim.start else None
 
-    def _folder_of(self, run_name: str) -> Path:
-        return self.runs / run_name / f"seed-{self.seed}"
+    def _folder_of(self, run_name: str, seed: int | None = None) -> Path:
+        return self.runs / run_name / f"seed-{self.seed if seed is None else seed}"
 
 
 def _holds(folder: Path, experiment: Experiment) -> bool:
@@ -107,8 +111,9 @@ def _is(folder: Path, experiment: Experiment) -> bool:
 
 
 def _told(experiment: Experiment) -> dict[str, Any]:
-    """An experiment as values, with only the last two folders of the run that it starts from."""
+    """An experiment as values, with only the last two folders of the runs that it builds on."""
     values = experiment.dump()
-    if start := values["recipe"].get("start"):
-        values["recipe"]["start"] = Path(start).parts[-2:]
+    for part, name in ((values["recipe"], "start"), (values["recipe"].get("procedure", {}), "collaborative_run")):
+        if part.get(name):
+            part[name] = Path(part[name]).parts[-2:]
     return values

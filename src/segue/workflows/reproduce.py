@@ -85,10 +85,9 @@ def _measured(planned: Planned, known: Sequence[Claim], run: Run) -> Report:
 
 
 def _fit(planned: Planned, known: Sequence[Claim], run: Run) -> None:
-    """Fit one seed if its run is not there, after the run that it starts from."""
-    beginning = planned.beginning(known)
-    if beginning is not None:
-        _fit(beginning, known, run)
+    """Fit one seed if its run is not there, after the runs that it builds on."""
+    for other in planned.before(known):
+        _fit(other, known, run)
     planned.settle()
     if not planned.is_fitted:
         fit(planned.experiment, planned.folder, replace(run, seed=planned.seed))
