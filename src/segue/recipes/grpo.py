@@ -2,7 +2,8 @@
 
 Shao et al. 2024, "DeepSeekMath: Pushing the Limits of Mathematical Reasoning in Open Language Models",
 arXiv:2402.03300, section 4, with GFlowGR's reward in place of a verifier, as in its comparison. Groups are drawn anew
-for every step, so each draw is used once.
+for every step, so each draw is used once. The supervised loss stays beside it: alone, it lost a fifth of the
+validation score in one epoch.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ RECIPE = TokenRecipe(
     ),
     model=TokenGenerator(),
     objective=Joint(
-        supervised=NextCode(smoothing=0.1), beside=PolicyGradient(clip=0.2, kl=0.04), weight=1.0, keep=0.0
+        supervised=NextCode(smoothing=0.1), beside=PolicyGradient(clip=0.2, kl=0.04), weight=0.1, keep=1.0
     ),
     decoder=BeamSearch(beams=20),
     procedure=RolloutFinetune(

@@ -46,7 +46,7 @@ RECIPE = TokenRecipe(
     decoder=BeamSearch(beams=20),
     procedure=RolloutFinetune(
         before=Loop(epochs=12, optimizer=AdamW(rate=3e-3, schedule="linear", warmup=0.08), evaluate_every=3),
-        loop=Loop(epochs=2, optimizer=AdamW(rate=5e-4, schedule="linear", warmup=0.05)),
+        loop=Loop(epochs=2, optimizer=AdamW(rate=1e-4, schedule="linear", warmup=0.05)),
         sampler=RandomItems(), reward=TrajectoryValue(utility="none"), count=4,
     ),
 )  # fmt: skip

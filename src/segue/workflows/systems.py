@@ -15,7 +15,9 @@ import segue.models
 import segue.objectives
 import segue.procedures
 import segue.recipes
+import segue.rewards
 import segue.tokenizers
+import segue.trajectories
 from segue.core.errors import SettingsError
 from segue.core.recipe import Recipe, ScoringRecipe, TokenRecipe
 
@@ -71,6 +73,8 @@ def load_shelves() -> None:
         segue.models,
         segue.objectives,
         segue.decoding,
+        segue.trajectories,
+        segue.rewards,
         segue.procedures,
         segue.data,
     )
