@@ -56,6 +56,15 @@ def test_overlap_counts_positions_and_not_a_common_beginning() -> None:
     assert PLAIN.signals(asked, torch.tensor([[0, 1, 2, 3]]), True)[0, :, 0].tolist() == [3, 2, 0, 1]
 
 
+def test_a_level_at_which_most_items_are_alike_does_not_count() -> None:
+    """A code that only parts items with equal tuples is 0 for nearly all."""
+    codes = ItemCodes(np.array([[0, 1, 0], [1, 1, 0], [1, 2, 0], [0, 0, 1]]), (3, 3, 2))
+    model = generator(4)
+    model.codes, model.item_codes = codes, torch.from_numpy(codes.codes)
+    asked = situation(walks_of([[1, 0, 3, 3]], 4), model=model)
+    assert PLAIN.signals(asked, torch.tensor([[0, 1, 2, 3]]), True)[0, :, 0].tolist() == [2, 1, 0, 1]
+
+
 @given(order=st.permutations(range(5)))
 def test_every_item_is_judged_for_itself(order: list[int]) -> None:
     items = [7, 8, 11, 15, 7]

@@ -44,7 +44,8 @@ class TrajectoryValue(Reward):
     utility: Literal["collaborative", "own", "none"] = "collaborative"
     """The scores of a collaborative model from 0 to 1, the generator's mean probability of a code, or no signal."""
     overlap: bool = True
-    """Count the codes shared with the positive, level by level."""
+    """Count the codes shared with the positive, level by level; not those of a level at which more than half of the
+    items have one code, such as the one that parts items with equal tuples."""
     fusion: Literal["sum", "weighted", "deep"] = "sum"
     """How the signals become one number."""
     pull: NonNegativeFloat = 1.0
@@ -135,4 +136,6 @@ class TrajectoryValue(Reward):
 
     def _overlap(self, situation: Situation, items: Tensor) -> Tensor:
         codes = situation.model.item_codes
+        common = torch.stack([torch.bincount(level).amax() for level in codes.T])
+        codes = codes[:, 2 * common <= len(codes)]
         return (codes[items] == codes[situation.positives][:, None]).sum(-1).float()
