@@ -185,10 +185,12 @@ class TestUtility:
         with pytest.raises(DataError, match="is not that of this data"):
             Utility.of(None, "somewhere", two_tastes(items=24), run)
 
-    @pytest.mark.parametrize("given", [(None, None), (sasrec.RECIPE, "somewhere")])
-    def test_one_of_both_must_be_named(self, given: tuple[Any, Any]) -> None:
+    def test_one_must_be_named_and_a_run_goes_before_a_recipe(self) -> None:
         with pytest.raises(SettingsError, match=r"procedure\.collaborative"):
-            Utility.of(*given, ring(), Run())
+            Utility.of(None, None, ring(), Run())
+        fitted = self.fitted()
+        run = Run(open_run=lambda folder: fitted)
+        assert Utility.of(sasrec.RECIPE, "somewhere", ring(), run).model is fitted.model
 
     def test_a_system_without_vectors_is_refused(self) -> None:
         run = Run(open_run=lambda folder: popularity.RECIPE.fit(ring(), Run()))

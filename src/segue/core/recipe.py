@@ -210,7 +210,7 @@ class TokenRecipe(Recipe):
         for name in ("tokenizer", "backbone", "model"):
             ours, theirs = getattr(self, name), getattr(fitted.recipe, name)
             if ours != theirs:
-                raise SettingsError(f"start: '{start}' has another {name}: {theirs!r}, and here stands {ours!r}.")
+                raise SettingsError(f"start: '{start}' has another {name}: {_difference(ours, theirs)}.")
         if self.history != fitted.recipe.history:
             raise SettingsError(
                 f"start: '{start}' looks at {fitted.recipe.history} events, and batches.history is {self.history} here."
@@ -277,6 +277,13 @@ class FittedModel(Recommender):
             **{f"{TOKENIZER}{name}": tensor for name, tensor in codes.items()},
             COUNTS: self.counts,
         }
+
+
+def _difference(ours: Part, theirs: Part) -> str:
+    """What differs between two parts, in words."""
+    one, other = ours.dump(), theirs.dump()
+    names = [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
+    return ", ".join(f"its {name} is {other.get(name)} and not {one.get(name)}" for name in sorted(names))
 
 
 @contextmanager

@@ -32,26 +32,25 @@ class Utility:
 
     @classmethod
     def of(cls, recipe: Recipe | None, folder: str | None, split: Split, run: Run) -> Utility:
-        """Fit the recipe on this split, or open the run.
+        """Open the run, or fit the recipe on this split where no run is named.
 
         Raises:
-            SettingsError: neither or both are given, or the recommender has no vectors of users and items.
+            SettingsError: neither is given, or the recommender has no vectors of users and items.
             DataError: the run was fitted on another catalogue.
         """
-        if (recipe is None) == (folder is None):
-            raise SettingsError(
-                "procedure: the reward or the sampler asks a collaborative model; set procedure.collaborative to a "
-                "scoring recipe such as sasrec, or procedure.collaborative_run to the folder of a run (and not both)."
-            )
         fitted: Any
         if folder is not None:
             if run.open_run is None:
                 raise SettingsError(f"'{folder}' cannot be opened: this fit was started without access to other runs.")
             fitted = run.open_run(Path(folder))
-        else:
-            assert recipe is not None
+        elif recipe is not None:
             own = None if run.folder is None else run.folder / "collaborative"
             fitted = recipe.fit(split, replace(run, folder=own))
+        else:
+            raise SettingsError(
+                "procedure: the reward or the sampler asks a collaborative model; set procedure.collaborative_run to "
+                "the folder of a run of a system like sasrec, or procedure.collaborative to its recipe."
+            )
         name = folder or (recipe.name if recipe is not None else "")
         model = getattr(fitted, "model", None)
         if not isinstance(model, ScoringModel):

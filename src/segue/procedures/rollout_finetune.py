@@ -55,7 +55,7 @@ class RolloutFinetune(Procedure[TokenModel]):
     collaborative: SerializeAsAny[Recipe] | None = None
     """A scoring recipe, fitted on the training histories, whose scores reward and sampler may ask for."""
     collaborative_run: str | None = None
-    """The folder of an earlier run of a scoring recipe, in place of `collaborative`."""
+    """The folder of an earlier run of a scoring recipe; where it is named, `collaborative` is not fitted."""
     renewed: bool = False
     """Whether the frozen model that is compared with is the policy at the start of each epoch; otherwise it is the one
     that fine-tuning began with."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segue.core.errors import RunError
+from segue.core.errors import DataError, RunError, SettingsError
 from segue.core.ranking import Rules
 from segue.core.recipe import CODES, FittedModel, Recommender
 from segue.core.run import Run
@@ -51,13 +52,19 @@ def fit(
     run = runs.equipped(replace(run or Run(), seed=experiment.seed, folder=folder))
     with team(run.device) as us:
         split = runs.split_of(experiment) if us.leads else None
+        fresh = not folder.exists()
         if us.leads:
             _claim(experiment, folder, resume=run.resume, overwrite=overwrite)
             run = replace(run, watches=(JsonLines(folder / "metrics.jsonl", resume=run.resume), *run.watches))
         us.wait()
         split = split or runs.split_of(experiment)  # by now the leader has prepared it
         began, cpu = time.monotonic(), time.process_time()
-        recommender = experiment.recipe.fit(split, run)
+        try:
+            recommender = experiment.recipe.fit(split, run)
+        except (SettingsError, DataError):  # what was asked cannot be: it leaves nothing behind
+            if us.leads and fresh and not list(folder.rglob(Path(LATEST).name)):
+                shutil.rmtree(folder)
+            raise
         cost = Cost(time.monotonic() - began, time.process_time() - cpu, peak_memory_mb())
         if us.leads:
             runs.save(folder, recommender, split.dataset)
