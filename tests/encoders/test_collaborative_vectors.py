@@ -72,7 +72,7 @@ def test_a_recipe_is_fitted_on_the_spot_in_a_folder_of_its_own(tmp_path: Path, m
     split = shop()
     fitted = CollaborativeVectors(recipe=NUMBERED, normalized=False).fit(split, Run(folder=tmp_path))
     assert fitted.encode(split.catalog)[:, 0].tolist() == list(range(8))
-    assert folders == [tmp_path / "collaborative"]
+    assert folders == [tmp_path / "collaborative_vectors"]
 
 
 def test_a_real_recommender_has_vectors() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -78,3 +78,33 @@ class Run:
         """Give all watches the numbers measured at a training step."""
         for watch in self.watches:
             watch.log(step, values)
+
+    def aside(self, name: str) -> Run:
+        """For a helper that is fitted on the way: a folder of its own in ours, and its numbers stay out of ours."""
+        folder = None if self.folder is None else self.folder / name
+        return replace(self, folder=folder, watches=tuple(_Relayed(watch, None) for watch in self.watches))
+
+    def after(self, steps: int) -> Run:
+        """For a second training of the same model: its steps are counted on from those of the first."""
+        return replace(self, watches=tuple(_Relayed(watch, steps) for watch in self.watches))
+
+
+@dataclass(frozen=True)
+class _Relayed:
+    """Someone who looks on from further away: numbers come with their step moved, or (None) not at all."""
+
+    watch: Watch
+    steps: int | None
+
+    def begin(self, what: str, steps: int) -> None:
+        self.watch.begin(what, steps)
+
+    def advance(self, steps: int, note: str = "") -> None:
+        self.watch.advance(steps, note)
+
+    def end(self) -> None:
+        self.watch.end()
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        if self.steps is not None:
+            self.watch.log(step + self.steps, values)

@@ -59,9 +59,7 @@ class CollaborativeVectors(ItemEncoder):
         if self.recipe is not None and self.run is not None:
             raise SettingsError("collaborative vectors come from a recipe or from a run; both were given.")
         if self.recipe is not None:
-            # A folder of its own: checkpoints of the recommender must not lie between those of whoever asks.
-            folder = None if run.folder is None else run.folder / "collaborative"
-            fitted = self.recipe.fit(split, replace(run, folder=folder))
+            fitted = self.recipe.fit(split, run.aside("collaborative_vectors"))
             return self._known(split.catalog.ids, _item_vectors(fitted, self.recipe.name))
         if self.run is not None:
             if run.open_run is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +43,7 @@ class Utility:
                 raise SettingsError(f"'{folder}' cannot be opened: this fit was started without access to other runs.")
             fitted = run.open_run(Path(folder))
         elif recipe is not None:
-            own = None if run.folder is None else run.folder / "collaborative"
-            fitted = recipe.fit(split, replace(run, folder=own))
+            fitted = recipe.fit(split, run.aside("collaborative"))
         else:
             raise SettingsError(
                 "procedure: the reward or the sampler asks a collaborative model; set procedure.collaborative_run to "

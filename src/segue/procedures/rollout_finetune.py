@@ -86,7 +86,7 @@ class RolloutFinetune(Procedure[TokenModel]):
         score = validation_score(model, decoder, split, run, k=self.k, seen=self.seen, users=self.users)
         if self.before is not None:
             first = replace(run, folder=None if run.folder is None else run.folder / "before")
-            train(model, batches, objective.supervised, split.train, counts, self.before, first, score)
+            run = run.after(train(model, batches, objective.supervised, split.train, counts, self.before, first, score))
         if not self.count or not objective.weight:
             train(model, batches, objective.supervised, split.train, counts, self.loop, run, score)
             return

@@ -88,8 +88,8 @@ def train(
     run: Run,
     evaluate: Callable[[], float],
     complete: Complete | None = None,
-) -> None:
-    """Train the model in place and leave it with the weights that scored best in `evaluate`.
+) -> int:
+    """Train the model in place and leave it with the weights that scored best in `evaluate`; says how many steps it took.
 
     `complete` is asked for each batch before its loss; it draws from the generator of the step.
 
@@ -98,7 +98,9 @@ def train(
         KeyboardInterrupt: after Ctrl-C, when the step is done and the checkpoint written.
     """
     with team(run.device) as us, Interrupt() as interrupt:
-        _Training(model, batches, objective, histories, counts, loop, run, evaluate, us, interrupt, complete).go()
+        training = _Training(model, batches, objective, histories, counts, loop, run, evaluate, us, interrupt, complete)
+        training.go()
+        return int(training.state["step"])
 
 
 class _Step(nn.Module):
