@@ -128,5 +128,5 @@ CLAIMS = (
         asked={"evaluation.seen": True},
         trained="beauty",
     ),
-    Claim(system="sasrec_world", row="kuairand", data="kuairand-pure", settings=_KUAIRAND, group="gflowgr"),
+    Claim(system="sasrec_world", row="kuairand", data="kuairand-pure", settings=_KUAIRAND),
 )

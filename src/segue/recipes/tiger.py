@@ -176,7 +176,6 @@ CLAIMS = (
     Claim(
         system="tiger_joint",
         row="beauty-unfiltered",
-        group="gflowgr",
         data="amazon-beauty",
         asked={"evaluation.seen": True},
         published=_PUBLISHED,
@@ -209,5 +208,5 @@ CLAIMS = (
         evidence="read",
         seeds=1,
     ),
-    Claim(system="tiger_world", row="kuairand", data="kuairand-pure", settings=_KUAIRAND, group="gflowgr"),
+    Claim(system="tiger_world", row="kuairand", data="kuairand-pure", settings=_KUAIRAND),
 )

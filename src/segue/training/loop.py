@@ -89,7 +89,7 @@ def train(
     evaluate: Callable[[], float],
     complete: Complete | None = None,
 ) -> int:
-    """Train the model in place and leave it with the weights that scored best in `evaluate`; says how many steps it took.
+    """Train the model in place and leave it with the weights that scored best in `evaluate`; gives the steps it took.
 
     `complete` is asked for each batch before its loss; it draws from the generator of the step.
 
