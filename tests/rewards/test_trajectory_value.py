@@ -116,7 +116,7 @@ def test_without_actions_only_the_positive_has_behaved() -> None:
 
 
 def test_an_unknown_action_says_what_there_is() -> None:
-    with pytest.raises(DataError, match="no column 'share'; it has like, click"):
+    with pytest.raises(DataError, match="no column 'share'; it has click, like"):
         actions([[3], [11]], actions={"share": 3})
 
 

@@ -110,7 +110,7 @@ class Table(Note):
     def absent(self) -> list[str]:
         """What is planned and not there, a line a row."""
         return [
-            f"{system.name} --row {system.row}: seed{'s' if len(system.missing) > 1 else ''} "
+            f"{system.name.partition(' --row ')[0]} --row {system.row}: seed{'s' if len(system.missing) > 1 else ''} "
             f"{', '.join(map(str, system.missing))}"
             for system in self.systems
             if system.missing

@@ -6,8 +6,9 @@ arXiv:2506.16114; we follow the third version. No official code: what the paper 
 `subtb` balance each step, or every piece of the way. The `tuned` ones are decoder-only: the flow term then asks once
 a history and step, at an event drawn anew each time, while the supervised loss learns from all events.
 
-`sft` is the same without trajectories, as long: the control. `even` has a hundred times the flow term's weight, against
-the advice of the next click.
+`logs` writes what was shown in the same request, clicked or not, where the data know it. `sft` is the same without
+trajectories, as long: the control. `even` has a hundred times the flow term's weight, against the advice of the next
+click.
 
 With `start=RUN` they fine-tune a run that exists, whatever its tokenizer and trunk; without, the supervised training
 comes first.
@@ -139,6 +140,16 @@ VARIANTS = {
         _TUNED | {"name": "gflowgr_tuned_subtb", "objective.beside.balance": "sub_trajectory"}
     ),
     "sft": RECIPE.changed(_TUNED | {"name": "gflowgr_sft", "procedure.count": 0}),
+    "logs": RECIPE.changed(
+        _TUNED
+        | {
+            "name": "gflowgr_logs",
+            "objective.weight": 0.01,
+            "procedure.sampler": LoggedItems(),
+            "procedure.reward.actions": {"click": 1.0, "like": 2.0, "purchase": 5.0},
+            "procedure.count": 4,
+        }
+    ),
     "even": RECIPE.changed(_TUNED | {"name": "gflowgr_even", "objective.weight": 0.1}),
     "small": RECIPE.changed(
         _TUNED

@@ -40,7 +40,8 @@ class TrajectoryValue(Reward):
     """Value of having taken an item; the paper's grid is 1, 5, 10. With 0 and no `actions` the signal is dropped."""
     actions: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     """Value of each action by the column that says whether it happened, such as {click: 1, like: 10}. The largest
-    counts, and the positive has `behaviour` at least."""
+    counts, and the positive has `behaviour` at least. A column may be of the exposures alone: every event of a log of
+    clicks is a click."""
     utility: Literal["collaborative", "own", "none"] = "collaborative"
     """The scores of a collaborative model from 0 to 1, the generator's mean probability of a code, or no signal."""
     overlap: bool = True
@@ -100,6 +101,14 @@ class TrajectoryValue(Reward):
         dataset = situation.split.dataset
         own = np.full(len(events), self.behaviour)
         values = torch.zeros(items.shape, device=device)
+        tables = [table for table in (dataset.log, dataset.exposures) if table is not None]
+        missing = [name for name in self.actions if all(name not in table.columns for table in tables)]
+        if missing:
+            raise DataError(
+                f"reward.actions: the data has no column '{missing[0]}'; it has "
+                f"{', '.join(sorted({name for table in tables for name in table.columns})) or 'none'}. "
+                "Prepare it again with the column, or leave the action out."
+            )
         if self.actions:
             own = np.maximum(own, self._worth(dataset.log, events))
         if self.actions and dataset.exposures is not None:
@@ -113,13 +122,10 @@ class TrajectoryValue(Reward):
 
     def _worth(self, log: InteractionLog, rows: Int[np.ndarray, "*rows"]) -> Num[np.ndarray, "*rows"]:
         """The value of the most valuable action of each row."""
-        missing = [name for name in self.actions if name not in log.columns]
-        if missing:
-            raise DataError(
-                f"reward.actions: the data has no column '{missing[0]}'; it has {', '.join(log.columns) or 'none'}. "
-                "Prepare it again with the column, or leave the action out."
-            )
-        values = [value * (log.columns[name][rows] > 0) for name, value in self.actions.items()]
+        known = {name: value for name, value in self.actions.items() if name in log.columns}
+        if not known:
+            return np.zeros(rows.shape)
+        values = [value * (log.columns[name][rows] > 0) for name, value in known.items()]
         worth: np.ndarray = np.max(values, axis=0)
         return worth
 
