@@ -24,7 +24,9 @@ from segue.workflows.measure import hardware, test_cases, versions
 from segue.workflows.study_page import write_study_page
 from segue.workflows.study_table import StudyReport, rows_of
 
-SYSTEMS = ("tiger_world", "gflowgr_sft", "s_dpo", "grpo", "gflowgr_tuned_db", "gflowgr_tuned", "gflowgr_even")
+SYSTEMS = (
+    "tiger_world", "gflowgr_sft", "s_dpo", "grpo", "gflowgr_tuned_db", "gflowgr_tuned", "gflowgr_logs", "gflowgr_even",
+)  # fmt: skip
 """Compared unless others are named: supervised tuning, which the others start from, and what fine-tunes it."""
 REFERENCES = ("popularity", "item_knn")
 """Fitted beside the systems, once; the oracle and the ideal stand beside these."""
