@@ -17,7 +17,7 @@ from segue.evaluation.group_page import write_group
 from segue.evaluation.report import Report, read_report
 from segue.workflows import systems
 from segue.workflows.evaluate import evaluate_run
-from segue.workflows.fit import fit
+from segue.workflows.fit import BASELINES, fit
 from segue.workflows.group import group_report
 from segue.workflows.ledger import Entry, SeedNote, write
 from segue.workflows.planned import Planned
@@ -80,7 +80,7 @@ def _measured(planned: Planned, known: Sequence[Claim], run: Run) -> Report:
     _fit(planned, known, run)
     if not planned.is_measured:
         asked = Run(device=run.device, watches=run.watches)
-        evaluate_run(planned.folder, planned.claim.asked, asked, out=planned.answers)
+        evaluate_run(planned.folder, planned.claim.asked, asked, out=planned.answers, baselines=_beside(planned.claim))
     return read_report(planned.answers)
 
 
@@ -90,7 +90,12 @@ def _fit(planned: Planned, known: Sequence[Claim], run: Run) -> None:
         _fit(other, known, run)
     planned.settle()
     if not planned.is_fitted:
-        fit(planned.experiment, planned.folder, replace(run, seed=planned.seed))
+        fit(planned.experiment, planned.folder, replace(run, seed=planned.seed), baselines=_beside(planned.claim))
+
+
+def _beside(claim: Claim) -> Sequence[str]:
+    """What is fitted beside it: rows of a group are held against each other, and baselines have rows of their own."""
+    return () if claim.group else BASELINES
 
 
 def _entry(claim: Claim, reports: list[Report]) -> Entry:
