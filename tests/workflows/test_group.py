@@ -176,9 +176,9 @@ def test_a_folder_of_runs_may_be_moved(
     fitted: list[Path] = []
     fit = reproduce.fit
 
-    def noted(experiment: Any, folder: Path, run: Any) -> Any:
+    def noted(experiment: Any, folder: Path, run: Any, **others: Any) -> Any:
         fitted.append(folder)
-        return fit(experiment, folder, run)
+        return fit(experiment, folder, run, **others)
 
     monkeypatch.setattr(reproduce, "fit", noted)
     entries = reproduce.reproduce("toy", row="walks", **places)
