@@ -25,6 +25,8 @@ class Uneven:
 
     So a beam of one takes code 0, and misses the best item, number 2."""
 
+    whole = True
+
     def __init__(self) -> None:
         self.codes = ItemCodes(np.array([[0, 0], [0, 1], [1, 0]]), (2, 2))
         self.tree, self.history = self.codes.tree, 10
@@ -37,6 +39,9 @@ class Uneven:
 
     def begin(self, batch: Any) -> "Prefixes":
         return Prefixes(self, torch.log(self.first).expand(len(batch), 1, 2), 0)
+
+    def answers_and_states_of(self, batch: Any, items: Any, at: Any, positive: bool = False) -> Any:
+        raise NotImplementedError
 
     def answers(self, batch: Any) -> Any:
         raise NotImplementedError
