@@ -104,7 +104,9 @@ def write(entry: Entry, folder: Path) -> None:
 
 
 def table(entries: Iterable[Entry]) -> str:
-    """Rows as a Markdown table."""
+    """Rows as a Markdown table; a system that occurs twice is named with its row."""
+    entries = list(entries)
+    systems = [entry.system for entry in entries]
     lines = [
         "| system | HR@10 | NDCG@10 | spread of NDCG@10 | published HR@10 / NDCG@10 | time a seed |",
         "| --- | ---: | ---: | --- | ---: | ---: |",
@@ -114,8 +116,9 @@ def table(entries: Iterable[Entry]) -> str:
             f"{entry.published[metric]:.4f}" if metric in entry.published else "–" for metric in ("HR@10", "NDCG@10")
         )
         cpu = np.mean([seed.cpu_seconds for seed in entry.seeds]) / 60
+        name = f"`{entry.system}`" + (f" ({entry.row})" if systems.count(entry.system) > 1 else "")
         lines.append(
-            f"| `{entry.system}` | {entry.mean('HR@10'):.4f} | {entry.mean('NDCG@10'):.4f} | {entry.spread('NDCG@10')} "
+            f"| {name} | {entry.mean('HR@10'):.4f} | {entry.mean('NDCG@10'):.4f} | {entry.spread('NDCG@10')} "
             f"| {published} | {cpu:.1f} CPU-min |"
         )
     return "\n".join(lines)
