@@ -24,8 +24,8 @@ def _studies() -> None:
 def exposure_bias(
     systems: Annotated[
         str | None,
-        typer.Option(help="Separated by commas; the first is the base. SFT, S-DPO, GRPO, GFlowGR-DB and -TB unless "
-                     "given.", show_default=False),
+        typer.Option(help="Separated by commas; the first is the base. Unless given: supervised, its control, S-DPO, "
+                     "GRPO and four of GFlowGR.", show_default=False),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds of each system.")] = 3,
     out: Annotated[Path, typer.Option(help="Where runs and report go; runs that are there are read.")] = Path(
