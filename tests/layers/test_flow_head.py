@@ -7,7 +7,8 @@ from segue.layers.flow_head import FlowHead
 
 
 def test_it_begins_near_its_start_for_everybody() -> None:
-    head = FlowHead(128, start=1.5)
+    head = FlowHead(128)
+    head.begin_at(1.5)
     flows = head(torch.randn(50, 3, 4, 128, generator=torch.Generator().manual_seed(0)))
     assert flows.shape == (50, 3, 4)
     assert flows.mean().item() == pytest.approx(1.5, abs=0.1)

@@ -36,7 +36,7 @@ def test_the_flow_of_every_prefix_by_hand() -> None:
 
 def test_the_reward_is_the_flow_of_the_whole_tuple() -> None:
     asked, reward = situation(SPLIT, model=model()), ItemShare(personal=False)
-    told = reward.signals(asked, torch.tensor([[0, 1], [2, NOTHING]]), True)
+    told = reward.signals(asked, torch.tensor([[0, 1], [2, NOTHING]]))
     assert reward.names == ("log_share",)
     expected = [[math.log(2 / 11), math.log(3 / 11)], [math.log(4 / 11), 0.0]]
     torch.testing.assert_close(reward.build()(told), torch.tensor(expected))
@@ -46,7 +46,7 @@ def test_the_reward_is_the_flow_of_the_whole_tuple() -> None:
 
 def test_what_is_preferred_is_worth_more_than_its_share() -> None:
     asked = situation(SPLIT, model=model(), utility=torch.tensor([0.0, 0.5, 1.0, 0.0, 0.0]))
-    told = ItemShare().signals(asked, torch.tensor([[0, 1, 2]] * 2), True)[0, :, 0]
+    told = ItemShare().signals(asked, torch.tensor([[0, 1, 2]] * 2))[0, :, 0]
     expected = [math.log(2 / 11) / 0.5, math.log(3 / 11), math.log(4 / 11) / 1.5]
     torch.testing.assert_close(told, torch.tensor(expected))
 
@@ -55,10 +55,10 @@ def test_counts_of_the_batch_are_believed() -> None:
     asked = situation(SPLIT, model=model())
     counts = torch.tensor([0.0, 0, 0, 0, 5])
     asked = replace(asked, batch=replace(asked.batch, counts=counts))
-    told = ItemShare(personal=False).signals(asked, torch.tensor([[0, 4]] * 2), True)[0, :, 0].exp()
+    told = ItemShare(personal=False).signals(asked, torch.tensor([[0, 4]] * 2))[0, :, 0].exp()
     torch.testing.assert_close(told, torch.tensor([1 / 10, 7 / 10]))
 
 
 def test_without_a_collaborative_model_it_says_so() -> None:
     with pytest.raises(SettingsError, match="personal=false"):
-        ItemShare().signals(situation(SPLIT, model=model()), torch.tensor([[0], [1]]), True)
+        ItemShare().signals(situation(SPLIT, model=model()), torch.tensor([[0], [1]]))

@@ -26,7 +26,7 @@ PLAIN = TrajectoryValue(behaviour=0.0, utility="none")
 
 def worth(reward: Reward, items: list[list[int]], split=SPLIT, **settings: object) -> Tensor:
     asked = situation(split, model=MODEL, utility=UTILITY, **settings)
-    return reward.signals(asked, torch.tensor(items), True)
+    return reward.signals(asked, torch.tensor(items))
 
 
 def test_the_three_signals_by_hand() -> None:
@@ -53,7 +53,7 @@ def test_overlap_counts_positions_and_not_a_common_beginning() -> None:
     model = generator(4)
     model.codes, model.item_codes = codes, torch.from_numpy(codes.codes)
     asked = situation(walks_of([[1, 0, 3, 3]], 4), model=model)
-    assert PLAIN.signals(asked, torch.tensor([[0, 1, 2, 3]]), True)[0, :, 0].tolist() == [3, 2, 0, 1]
+    assert PLAIN.signals(asked, torch.tensor([[0, 1, 2, 3]]))[0, :, 0].tolist() == [3, 2, 0, 1]
 
 
 def test_a_level_at_which_most_items_are_alike_does_not_count() -> None:
@@ -62,7 +62,7 @@ def test_a_level_at_which_most_items_are_alike_does_not_count() -> None:
     model = generator(4)
     model.codes, model.item_codes = codes, torch.from_numpy(codes.codes)
     asked = situation(walks_of([[1, 0, 3, 3]], 4), model=model)
-    assert PLAIN.signals(asked, torch.tensor([[0, 1, 2, 3]]), True)[0, :, 0].tolist() == [2, 1, 0, 1]
+    assert PLAIN.signals(asked, torch.tensor([[0, 1, 2, 3]]))[0, :, 0].tolist() == [2, 1, 0, 1]
 
 
 @given(order=st.permutations(range(5)))
@@ -123,7 +123,7 @@ def test_an_unknown_action_says_what_there_is() -> None:
 def test_the_generators_own_utility_is_its_mean_chance_of_a_code() -> None:
     asked = situation(SPLIT, model=MODEL)
     items = torch.tensor([[2, 7], [5, 8]])
-    told = TrajectoryValue(utility="own").signals(asked, items, True)[..., 1]
+    told = TrajectoryValue(utility="own").signals(asked, items)[..., 1]
     with torch.no_grad():
         chances = log_chances(MODEL, MODEL.states_of(asked.batch, items), items)
     torch.testing.assert_close(told, chances.exp().prod(-1) ** 0.25)
@@ -136,7 +136,7 @@ def test_no_gradient_into_the_signals(fusion: str) -> None:
         asked = situation(SPLIT, model=model, utility=utility)
         for kind in ("collaborative", "own"):
             reward = TrajectoryValue(utility=kind, fusion=fusion)
-            told = reward.signals(asked, torch.tensor([[2, 7], [5, 8]]), True)
+            told = reward.signals(asked, torch.tensor([[2, 7], [5, 8]]))
             assert not told.requires_grad
             value = reward.build()(told).sum()
             if fusion != "sum":
@@ -202,7 +202,7 @@ def test_signals_can_be_dropped_but_not_all() -> None:
 
 def test_without_a_collaborative_model_it_says_so() -> None:
     with pytest.raises(SettingsError, match=r"reward\.utility to own or none"):
-        TrajectoryValue().signals(situation(SPLIT, model=MODEL), torch.tensor([[2], [5]]), True)
+        TrajectoryValue().signals(situation(SPLIT, model=MODEL), torch.tensor([[2], [5]]))
 
 
 def test_one_action_can_be_set_by_its_path() -> None:

@@ -106,10 +106,8 @@ class Reward(Part):
         """The signals, in their order."""
         raise NotImplementedError
 
-    def signals(
-        self, situation: Situation, items: Int[Tensor, "users asked"], positive: bool
-    ) -> Float[Tensor, "users asked signals"]:
-        """What each signal says of each item, without a gradient; `positive` says whether column 0 is the positive."""
+    def signals(self, situation: Situation, items: Int[Tensor, "users asked"]) -> Float[Tensor, "users asked signals"]:
+        """What each signal says of each item, without a gradient."""
         raise NotImplementedError
 
     def flows(

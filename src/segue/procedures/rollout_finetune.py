@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import NonNegativeInt, PositiveInt, SerializeAsAny
-from torch import Tensor, nn
+from torch import Tensor
 
 from segue.core.batches import SequenceBatch, Trajectories
 from segue.core.errors import SettingsError
@@ -91,7 +91,7 @@ class RolloutFinetune(Procedure[TokenModel]):
             train(model, batches, objective.supervised, split.train, counts, self.loop, run, score)
             return
         rollouts = _Rollouts(self, model, objective, split, run)
-        nn.init.constant_(rollouts.tuned.flow.narrow.bias, rollouts.first_log_z(batches))
+        rollouts.tuned.flow.begin_at(rollouts.first_log_z(batches))
         train(rollouts.tuned, batches, objective, split.train, counts, self.loop, run, score, rollouts.complete)
 
 
@@ -200,7 +200,7 @@ class _Rollouts:
             others = procedure.sampler(situation, count, rng)
         items = torch.cat([situation.positives[:, None], others], 1) if procedure.positive else others
         known = items.clamp_min(0)
-        signals = procedure.reward.signals(situation, known, procedure.positive)
+        signals = procedure.reward.signals(situation, known)
         flows = procedure.reward.flows(situation, known)
         back = torch.empty_like(order).index_put((order,), torch.arange(len(order), device=order.device))
 

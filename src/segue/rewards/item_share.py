@@ -38,9 +38,7 @@ class ItemShare(Reward):
         """One signal, which is log R already."""
         return ("log_share",)
 
-    def signals(
-        self, situation: Situation, items: Int[Tensor, "users asked"], positive: bool
-    ) -> Float[Tensor, "users asked signals"]:
+    def signals(self, situation: Situation, items: Int[Tensor, "users asked"]) -> Float[Tensor, "users asked signals"]:
         """log R of each item; that of `NOTHING` is 0.
 
         Raises:

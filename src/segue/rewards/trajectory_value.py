@@ -75,9 +75,7 @@ class TrajectoryValue(Reward):
         kept = {"behaviour": behaviour, "utility": self.utility != "none", "overlap": self.overlap}
         return tuple(name for name, wanted in kept.items() if wanted)
 
-    def signals(
-        self, situation: Situation, items: Int[Tensor, "users asked"], positive: bool
-    ) -> Float[Tensor, "users asked signals"]:
+    def signals(self, situation: Situation, items: Int[Tensor, "users asked"]) -> Float[Tensor, "users asked signals"]:
         """What each signal says of each item; `NOTHING` is worth 0.
 
         Raises:
