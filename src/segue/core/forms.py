@@ -7,7 +7,7 @@ The form is the seam between model, objective and decoder. An objective or decod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from segue.core.batches import SequenceBatch
 from segue.core.codes import CodeTree, ItemCodes
+from segue.core.impressions import Impressions, RankingBatch, RankingSplit, Schema
 from segue.core.part import Part
 from segue.core.ranking import Ranking, Rules, Samples
 from segue.core.run import Run
@@ -106,6 +107,17 @@ class TokenModel(Protocol):
         ...
 
 
+@runtime_checkable
+class RankingModel(Protocol):
+    """A model that says how likely each action is for items that are shown."""
+
+    schema: Schema
+
+    def logits(self, batch: RankingBatch) -> Float[Tensor, "shown tasks"]:
+        """The log odds of each action; while `training`, of what the model can learn from these histories."""
+        ...
+
+
 Form = TypeVar("Form")
 """The form of model that an objective or a decoder needs."""
 
@@ -155,6 +167,48 @@ class TokenModelPart(Part):
         raise NotImplementedError
 
 
+class RankingModelPart(Part):
+    """A trunk, where there is one, with the ends of a ranker; `build()` makes the living `RankingModel`."""
+
+    abstract: ClassVar[bool] = True
+
+    def build(self, backbone: Backbone | None, schema: Schema, facts: Mapping[str, Tensor], length: int) -> nn.Module:
+        """The living model for histories of at most `length` events.
+
+        Args:
+            facts: the value of each item field for every item of the catalog; a model keeps them as buffers, so that
+                they are restored with its weights (`facts` may hold zeros then).
+
+        Raises:
+            SettingsError: the model needs a backbone and was given none.
+        """
+        raise NotImplementedError
+
+
+class RankingBatches(Part):
+    """Requests into batches: which requests share a pass over a history, and how many passes a step takes."""
+
+    abstract: ClassVar[bool] = True
+    history: int
+
+    @property
+    def length(self) -> int:
+        """The most events of a pass."""
+        raise NotImplementedError
+
+    def epoch(self, impressions: Impressions, rng: np.random.Generator) -> tuple[Any, list[np.ndarray]]:
+        """The passes over some requests in random order, and the rows of each batch among them."""
+        raise NotImplementedError
+
+    def in_order(self, impressions: Impressions) -> tuple[Any, list[np.ndarray]]:
+        """The passes over all of the requests, to be asked."""
+        raise NotImplementedError
+
+    def batch(self, passes: Any, rows: np.ndarray) -> RankingBatch:
+        """The chosen passes as a batch."""
+        raise NotImplementedError
+
+
 class Batches(Part):
     """Histories into training batches."""
 
@@ -180,8 +234,8 @@ class Objective(Part, Generic[Form]):
 
     abstract: ClassVar[bool] = True
 
-    def __call__(self, model: Form, batch: SequenceBatch, rng: torch.Generator) -> Loss:
-        """The loss of this batch."""
+    def __call__(self, model: Form, batch: Any, rng: torch.Generator) -> Loss:
+        """The loss of this batch: a `SequenceBatch`, or a `RankingBatch` for a `RankingModel`."""
         raise NotImplementedError
 
 
@@ -208,6 +262,23 @@ class Procedure(Part, Generic[Form]):
 
     def __call__(
         self, model: Form, batches: Batches, objective: Objective[Form], decoder: Decoder[Form], split: Split, run: Run
+    ) -> None:
+        """Train the model in place."""
+        raise NotImplementedError
+
+
+class RankingProcedure(Part):
+    """The order of the steps by which a ranker learns."""
+
+    abstract: ClassVar[bool] = True
+
+    def __call__(
+        self,
+        model: RankingModel,
+        batches: RankingBatches,
+        objective: Objective[RankingModel],
+        split: RankingSplit,
+        run: Run,
     ) -> None:
         """Train the model in place."""
         raise NotImplementedError

@@ -139,7 +139,7 @@ class ScoringRecipe(Recipe):
         return FittedModel(self, catalog, model, weights[COUNTS])
 
     def _build(self, catalog: Catalog, seed: int) -> Any:
-        with _initialising(seed):
+        with initialising(seed):
             return self.model.build(self.backbone, items=len(catalog), length=self.batches.history)
 
 
@@ -233,7 +233,7 @@ class TokenRecipe(Recipe):
         return tokenizer
 
     def _build(self, tokenizer: FittedTokenizer, seed: int) -> Any:
-        with _initialising(seed):
+        with initialising(seed):
             return self.model.build(self.backbone, tokenizer.codes, length=self.batches.history)
 
 
@@ -287,7 +287,7 @@ def _difference(ours: Part, theirs: Part) -> str:
 
 
 @contextmanager
-def _initialising(seed: int) -> Iterator[None]:
+def initialising(seed: int) -> Iterator[None]:
     """Initialisers of torch draw from its global generator: it is set for the moment and put back afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "weights"))

@@ -23,7 +23,8 @@ from torch.nn.parallel import DistributedDataParallel
 from segue.core import checkpoint
 from segue.core.batches import SequenceBatch
 from segue.core.errors import RunError
-from segue.core.forms import Batches, Objective
+from segue.core.forms import Batches, Objective, RankingBatches
+from segue.core.impressions import Impressions, RankingBatch
 from segue.core.part import Part
 from segue.core.run import Run
 from segue.core.seeding import derived_seed
@@ -80,9 +81,9 @@ Complete = Callable[[SequenceBatch, Histories, Moment, torch.Generator], Sequenc
 
 def train(
     model: nn.Module,
-    batches: Batches,
+    batches: Batches | RankingBatches,
     objective: Objective,
-    histories: Histories,
+    histories: Histories | Impressions,
     counts: np.ndarray,
     loop: Loop,
     run: Run,
@@ -91,6 +92,7 @@ def train(
 ) -> int:
     """Train the model in place and leave it with the weights that scored best in `evaluate`; gives the steps it took.
 
+    A ranker learns from requests with `RankingBatches`, anything else from histories with `Batches`.
     `complete` is asked for each batch before its loss; it draws from the generator of the step.
 
     Raises:
@@ -110,7 +112,7 @@ class _Step(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, batch: SequenceBatch, rng: torch.Generator) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+    def forward(self, batch: SequenceBatch | RankingBatch, rng: torch.Generator) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         loss = self.objective(self.model, batch, rng)
         return loss.total, loss.count, loss.notes
 
@@ -121,9 +123,9 @@ class _Training:
     def __init__(
         self,
         model: nn.Module,
-        batches: Batches,
+        batches: Batches | RankingBatches,
         objective: Objective,
-        histories: Histories,
+        histories: Histories | Impressions,
         counts: np.ndarray,
         loop: Loop,
         run: Run,
@@ -132,7 +134,9 @@ class _Training:
         interrupt: Interrupt,
         complete: Complete | None,
     ) -> None:
-        self.model, self.batches, self.histories = model.to(run.device), batches, histories
+        self.model = model.to(run.device)
+        self.batches: Any = batches  # these and the histories are of one kind, which the types cannot say
+        self.histories = histories
         self.loop, self.run, self.evaluate, self.us, self.interrupt = loop, run, evaluate, us, interrupt
         self.rng = torch.Generator(device=run.device)
         for module in model.modules():
@@ -154,7 +158,7 @@ class _Training:
         self.restore()
         windows, chunks = self.epoch(0)
         if not chunks:
-            raise RunError("There is nothing to train on: no history has two events or more.")
+            raise RunError("There is nothing to train on: no history has two events or more, or no request has a label.")
         self.steps = len(chunks) * self.loop.epochs
         self.report(lambda: self.run.begin("training", self.steps))
         self.report(lambda: self.run.advance(self.state["step"]))
@@ -165,13 +169,14 @@ class _Training:
         self.save()
         self.take_best()
 
-    def epoch(self, number: int) -> tuple[Histories, list[np.ndarray]]:
-        return self.batches.epoch(self.histories, self.run.numpy_generator("epoch", number))
+    def epoch(self, number: int) -> tuple[Any, list[np.ndarray]]:
+        windows, chunks = self.batches.epoch(self.histories, self.run.numpy_generator("epoch", number))
+        return windows, chunks
 
     def stalled(self) -> bool:
         return bool(0 < self.loop.patience <= self.state["since_best"])
 
-    def one_epoch(self, windows: Histories, chunks: list[np.ndarray]) -> None:
+    def one_epoch(self, windows: Any, chunks: list[np.ndarray]) -> None:
         losses, counts, self.notes = 0.0, 0.0, {}
         began = time.monotonic()
         self.model.train()
@@ -202,7 +207,7 @@ class _Training:
         if "score" in values:
             self.save()
 
-    def one_step(self, windows: Histories, rows: np.ndarray) -> tuple[float, float]:
+    def one_step(self, windows: Any, rows: np.ndarray) -> tuple[float, float]:
         """One optimiser step; returns the summed loss and the number of targets over all processes."""
         state, loop = self.state, self.loop
         self.rng.manual_seed(derived_seed(self.run.seed, "step", state["step"], self.us.rank))
@@ -233,8 +238,10 @@ class _Training:
         self.optimizer.step()
         return total_sum, max(count_sum, 1.0)
 
-    def forward(self, windows: Histories, piece: np.ndarray) -> tuple[Tensor, Tensor]:
-        batch = replace(self.batches.batch(windows, piece).to(self.run.device), counts=self.counts)
+    def forward(self, windows: Any, piece: np.ndarray) -> tuple[Tensor, Tensor]:
+        batch = self.batches.batch(windows, piece).to(self.run.device)
+        if isinstance(batch, SequenceBatch):
+            batch = replace(batch, counts=self.counts)
         with autocast(self.run.device, self.loop.precision):
             if self.complete is not None:
                 rows = windows.take(piece[batch.order.cpu().numpy()])

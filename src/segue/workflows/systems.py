@@ -19,6 +19,7 @@ import segue.rewards
 import segue.tokenizers
 import segue.trajectories
 from segue.core.errors import SettingsError
+from segue.core.ranking_recipe import RankingRecipe
 from segue.core.recipe import Recipe, ScoringRecipe, TokenRecipe
 
 
@@ -58,9 +59,12 @@ def find(name: str) -> Recipe:
 
 
 def form(recipe: Recipe) -> str:
-    """What a system is made around: a model that scores items, one that writes their codes, or a class of its own."""
+    """What a system is made around: a model that scores items, one that writes their codes, one that judges what is
+    shown, or a class of its own."""
     if isinstance(recipe, TokenRecipe):
         return "codes"
+    if isinstance(recipe, RankingRecipe):
+        return "ranking"
     return "scoring" if isinstance(recipe, ScoringRecipe) else "plain recipe"
 
 
