@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import codes, data, recommend, runs, study, systems
+from segue.cli import codes, data, rank, recommend, runs, study, systems
 from segue.core.errors import SegueError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     runs.evaluate,
     codes.tokenize,
     recommend.recommend,
+    rank.rank,
     runs.compare,
     runs.reproduce,
     systems.systems,

@@ -22,7 +22,7 @@ class Claim(BaseModel):
     row: str
     """The name of this row on the command line."""
     data: str
-    """The data set's path inside the data folder."""
+    """The data set's path inside the data folder, or `world` for the simulated one."""
     settings: dict[str, Any] = {}
     """Changes of settings for this data set, chosen on its validation cases."""
     asked: dict[str, Any] = {}
@@ -31,6 +31,8 @@ class Claim(BaseModel):
     """The row whose run folders this one asks; its own unless given."""
     published: dict[str, float] = {}
     """By metric; empty where nobody has published this number."""
+    shown: tuple[str, ...] = ()
+    """The metrics of its table; those published, or else HR@10 and NDCG@10, unless given."""
     source: str = ""
     """Whose number it is and under which protocol."""
     evidence: Literal["read", "recalled", "inferred", ""] = ""

@@ -76,6 +76,11 @@ class RankingRecipe(Recipe):
     """The order of the steps."""
 
     @property
+    def ranks(self) -> bool:
+        """It judges what is shown."""
+        return True
+
+    @property
     def history(self) -> int | None:
         """The most events of a history that the model looks at."""
         return self.batches.length

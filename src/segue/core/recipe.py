@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
@@ -88,6 +89,11 @@ class Recipe(Part):
     @property
     def knows_target_time(self) -> bool:
         """Whether the system is told when the event to be predicted happens; part of the fingerprint."""
+        return False
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the system judges what is shown: then it needs a split into requests, and fits a `Ranker`."""
         return False
 
     def fit(self, split: Split, run: Run) -> Recommender:
@@ -223,13 +229,19 @@ class TokenRecipe(Recipe):
         return fitted.tokenizer, fitted.model.state_dict()
 
     def _tokenizer(self, split: Split, run: Run) -> FittedTokenizer:
-        """Fitted once a run: who resumes finds it in the run folder."""
+        """Fitted once a run, by one of its processes: the others, and who resumes, find it in the run folder."""
         kept = None if run.folder is None else run.folder / CODES
-        if kept is not None and run.resume and kept.exists():
+        together = kept is not None and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+        follows = together and dist.get_rank() > 0
+        if follows:
+            dist.barrier()  # until the leader has written it
+        if kept is not None and kept.exists() and (run.resume or follows):
             return self.tokenizer.restore(split.catalog, checkpoint.read(kept)[0])
         tokenizer = self.tokenizer.fit(split, run)
         if kept is not None:
             checkpoint.write(kept, tokenizer.weights(), {"items": len(split.catalog)})
+        if together:
+            dist.barrier()
         return tokenizer
 
     def _build(self, tokenizer: FittedTokenizer, seed: int) -> Any:

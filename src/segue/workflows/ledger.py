@@ -57,6 +57,14 @@ class Entry(BaseModel):
     group: str = ""
     """The published table that the row belongs to."""
 
+    def headline(self) -> tuple[str, ...]:
+        """What tables show, the deciding one last: hits of ten items, or of a ranker how well it tells and sorts."""
+        known = self.seeds[0].metrics
+        if "NDCG@10" in known:
+            return "HR@10", "NDCG@10"
+        tasks = [name.removeprefix("AUC ") for name in known if name.startswith("AUC ")]
+        return f"LogLoss {tasks[0]}", f"GAUC {tasks[0]}", *(f"AUC {task}" for task in reversed(tasks))
+
     def file_name(self) -> str:
         """SYSTEM--DATASET--PROTOCOL.json"""
         return f"{self.system}--{self.row}--{self.fingerprint}.json"
@@ -74,15 +82,13 @@ class Entry(BaseModel):
 
     def words(self) -> str:
         """The row in one line."""
-        numbers = ", ".join(
-            f"{metric} {self.mean(metric):.4f} {self.spread(metric)}" for metric in ("HR@10", "NDCG@10")
-        )
+        numbers = ", ".join(f"{metric} {self.mean(metric):.4f} {self.spread(metric)}" for metric in self.headline())
         published = ", ".join(f"{metric} {value:.4f}" for metric, value in self.published.items()) or "nothing"
         return f"{numbers}; published: {published}"
 
 
 def read_all(folder: Path) -> list[Entry]:
-    """All rows of a ledger, by data set, protocol, and falling NDCG@10.
+    """All rows of a ledger, by data set, protocol, and falling quality.
 
     Raises:
         RunError: a file is not a row.
@@ -95,7 +101,7 @@ def read_all(folder: Path) -> list[Entry]:
             raise RunError(f"{path} is not a ledger row: {error}") from None
         if path.name != entries[-1].file_name():
             raise RunError(f"{path} should be called {entries[-1].file_name()}.")
-    return sorted(entries, key=lambda entry: (entry.dataset.name, entry.fingerprint, -entry.mean("NDCG@10")))
+    return sorted(entries, key=lambda entry: (entry.dataset.name, entry.fingerprint, -entry.mean(entry.headline()[-1])))
 
 
 def write(entry: Entry, folder: Path) -> None:
@@ -107,19 +113,21 @@ def table(entries: Iterable[Entry]) -> str:
     """Rows as a Markdown table; a system that occurs twice is named with its row."""
     entries = list(entries)
     systems = [entry.system for entry in entries]
+    metrics = entries[0].headline()
+    deciding = metrics[-1]
     lines = [
-        "| system | HR@10 | NDCG@10 | spread of NDCG@10 | published HR@10 / NDCG@10 | time a seed |",
-        "| --- | ---: | ---: | --- | ---: | ---: |",
+        f"| system | {' | '.join(metrics)} | spread of {deciding} | published {' / '.join(metrics)} | time a seed |",
+        f"| --- |{' ---: |' * len(metrics)} --- | ---: | ---: |",
     ]
     for entry in entries:
         published = " / ".join(
-            f"{entry.published[metric]:.4f}" if metric in entry.published else "–" for metric in ("HR@10", "NDCG@10")
+            f"{entry.published[metric]:.4f}" if metric in entry.published else "–" for metric in metrics
         )
+        numbers = " | ".join(f"{entry.mean(metric):.4f}" for metric in metrics)
         cpu = np.mean([seed.cpu_seconds for seed in entry.seeds]) / 60
         name = f"`{entry.system}`" + (f" ({entry.row})" if systems.count(entry.system) > 1 else "")
         lines.append(
-            f"| {name} | {entry.mean('HR@10'):.4f} | {entry.mean('NDCG@10'):.4f} | {entry.spread('NDCG@10')} "
-            f"| {published} | {cpu:.1f} CPU-min |"
+            f"| {name} | {numbers} | {entry.spread(deciding)} | {published} | {cpu:.1f} CPU-min |"
         )
     return "\n".join(lines)
 

@@ -15,6 +15,8 @@ from segue.evaluation.report import REPORT
 from segue.workflows import runs
 from segue.workflows.experiment import Experiment, new
 
+WORLD = "world"
+"""The data set that needs no folder."""
 QUESTION = ("data", "split", "evaluation")
 """Of an experiment: what is asked of the system."""
 
@@ -40,6 +42,11 @@ class Planned:
         """The folder of the report: the run folder, or one inside it where the run is asked otherwise."""
         return self.folder / self.claim.row if self.claim.asked else self.folder
 
+    @property
+    def source(self) -> str:
+        """What `--data` says."""
+        return self.claim.data if self.claim.data == WORLD else str(self.data / self.claim.data)
+
     @cached_property
     def experiment(self) -> Experiment:
         """What is fitted; the run that it starts from must have been begun, for its parts are taken over."""
@@ -47,13 +54,13 @@ class Planned:
         if self.claim.judge:
             judge = str(self._folder_of(self.claim.judge, 0).resolve())
             others |= {"procedure.collaborative": None, "procedure.collaborative_run": judge}
-        return new(self.claim.system, str(self.data / self.claim.data), {**self.claim.settings, **others}, self.seed)
+        return new(self.claim.system, self.source, {**self.claim.settings, **others}, self.seed)
 
     @property
     def question(self) -> str:
         """Data, split and questions as text; rows that agree in it stand in one table."""
         ours = {path: value for path, value in self.claim.settings.items() if path.split(".")[0] in QUESTION}
-        values = new(self.claim.system, str(self.data / self.claim.data), ours | self.claim.asked).dump()
+        values = new(self.claim.system, self.source, ours | self.claim.asked).dump()
         return json.dumps([values[name] for name in QUESTION], sort_keys=True)
 
     @property

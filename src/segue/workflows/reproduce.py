@@ -20,7 +20,7 @@ from segue.workflows.evaluate import evaluate_run
 from segue.workflows.fit import BASELINES, fit
 from segue.workflows.group import group_report
 from segue.workflows.ledger import Entry, SeedNote, write
-from segue.workflows.planned import Planned
+from segue.workflows.planned import WORLD, Planned
 
 
 def claims() -> list[Claim]:
@@ -60,7 +60,7 @@ def reproduce(
         raise SettingsError(f"{name} {what}. Groups: {groups}. Planned: {plan}.")
     entries = []
     if not page_only:
-        for path in {data / claim.data: None for claim in wanted}:
+        for path in {data / claim.data: None for claim in wanted if claim.data != WORLD}:
             if not path.exists():
                 raise DataError(f"{path} is not there; get the data set, or say with --data where the data sets are.")
         for claim in wanted:
