@@ -242,6 +242,6 @@ CLAIMS = (
             settings={} if weight == 0.001 else {"objective.weight": weight}, sweep="weight (lambda)", at=weight,
             trained="beauty-unfiltered" if weight == 0.001 else "",
         )
-        for weight in (0.0001, 0.001, 0.01, 0.1, 1.0)
+        for weight in (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
     ),
 )  # fmt: skip
