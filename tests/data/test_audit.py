@@ -1,13 +1,16 @@
 import io
 import json
 
+import pytest
 from rich.console import Console
 
 from data.logs import dataset_of, prepared
+from segue.core.errors import SettingsError
 from segue.data.audit import Audit, audit
 from segue.data.preparation import Preparation
 from segue.data.prepare import prepare
 from segue.data.split import GlobalTime, LeaveOneOut, LeaveTwoOut
+from segue.testing.requests import parity_requests
 
 
 def test_findings_by_hand():
@@ -86,3 +89,9 @@ def test_gini_by_hand():
     assert abs(audit(even, LeaveOneOut().cut(even, 0)).gini) < 1e-9
     one = dataset_of([[3, 3, 3], [3, 3, 3]])  # four items, one has all: (4 - 1) / 4
     assert audit(one, LeaveOneOut().cut(one, 0)).gini == 0.75
+
+
+def test_a_split_into_requests_is_not_audited() -> None:
+    split = parity_requests()
+    with pytest.raises(SettingsError, match="audit the log with another split"):
+        audit(split.dataset, split)

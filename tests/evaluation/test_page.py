@@ -7,7 +7,8 @@ import numpy as np
 from segue.evaluation.comparison import compare
 from segue.evaluation.page import page, write_page
 from segue.evaluation.protocol import Protocol
-from segue.evaluation.report import DatasetNote, Measured, Report, Sample, Value, means
+from segue.evaluation.reliability import Reliability
+from segue.evaluation.report import DatasetNote, Measured, Report, Sample, SampleRequest, Shown, Value, means
 
 VOID = {"meta"}
 
@@ -115,6 +116,51 @@ def test_the_baselines_stand_beside_with_their_marks(tmp_path):
     assert "***" in text
     assert "difference to popularity" in text
     assert reader.seen.count("svg") == 1
+
+
+def ranking_report(**changes):
+    metrics = {
+        name: Value(mean=mean, error=0.01)
+        for name, mean in {"AUC click": 0.71, "GAUC click": 0.65, "LogLoss click": 0.5, "NDCG@5 click": 0.6}.items()
+    }
+    fields = {
+        "metrics": metrics | {"AUC like": Value(mean=0.81)},
+        "reliability": {
+            "click": Reliability(predicted=[0.1, 0.5], observed=[0.2, 0.4], counts=[500, 500]),
+            "like": Reliability(predicted=[0.1], observed=[0.1], counts=[1000]),
+        },
+        "slices": {
+            "all": {"users": 300, "requests": 400, "impressions": 1000, "rate click": 0.3, "AUC click": 0.71},
+            "history of no events": {"users": 2, "requests": 2, "impressions": 9, "rate click": 1.0},
+            "item learnt from no impressions": {"users": 0, "requests": 0, "impressions": 0},
+        },
+    }
+    return report("dfgr", **(fields | changes))
+
+
+def test_a_ranker_has_its_measures_calibration_and_slices():
+    reader, text = read(page(ranking_report()))
+    assert "1,000 impressions of 300 users" in text
+    assert "LogLoss ↓ 0.5000 ± 0.0100 –" in text  # of likes there is none
+    assert "NDCG@5 0.6000" in text
+    assert reader.seen.count("svg") == 2
+    assert "all 300 400 1,000 0.7100 30.0%" in text
+    assert "history of no events 2 2 9 – 100.0%" in text
+    assert "item learnt from no impressions" not in text
+    assert "Accuracy" not in text
+
+
+def test_a_request_is_shown_with_what_came():
+    shown = [
+        Shown(title="<Tea>", probability=0.8, happened=True),
+        Shown(title="Rum", probability=0.1, happened=False),
+        Shown(title="Ale", probability=0.05, happened=None),
+    ]
+    sample = SampleRequest(user="u<1>", history=["Milk (click)"], task="click", shown=shown)
+    text = read(page(ranking_report(requests=[sample])))[1]
+    assert "u<1>" in text
+    assert "<Tea> 80.0% ✓ Rum 10.0% Ale 5.0%" in text
+    assert "Milk (click)" in text
 
 
 def test_numbers_of_the_objective_are_drawn_small_and_by_group():

@@ -184,3 +184,15 @@ def test_a_log_without_requests_is_refused(tiny):
     strange = Dataset("strange", dataset.log, Catalog(pl.DataFrame({"item_id": ["x"] * 30})), "")
     with pytest.raises(DataError, match="item id"):
         Oracle(simulation).rank(strange, test, 5)
+
+
+def test_the_chances_of_actions_are_the_rates_at_which_they_come():
+    simulation = World(users=400, items=60, categories=6, clicks=15.0).simulate()
+    shown = np.arange(simulation.impressions.height)
+    chances = Oracle(simulation).chances(shown, ("purchase", "click", "like"))
+    for place, action in enumerate(("purchase", "click", "like")):
+        came = simulation.impressions[action].to_numpy()
+        spread = np.sqrt((chances[:, place] * (1 - chances[:, place])).sum())
+        assert abs(came.sum() - chances[:, place].sum()) < 4 * spread
+        assert chances[came, place].mean() > 1.3 * chances[~came, place].mean()
+    assert (chances[:, 2] < chances[:, 1]).all()

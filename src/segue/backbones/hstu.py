@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeInt, PositiveInt
-from torch import Tensor, nn
-from torch.nn.functional import layer_norm, silu
+from typing import NamedTuple, cast
 
-from segue.core.batches import SequenceBatch
+import torch
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm, linear, silu
+
+from segue.core.batches import Rows, SequenceBatch
 from segue.core.forms import Backbone
-from segue.core.shapes import Float
+from segue.core.impressions import Candidates
+from segue.core.shapes import Float, Int
 from segue.kernels.hstu_attention import hstu_attention
+from segue.kernels.hstu_candidate_attention import hstu_candidate_attention
 from segue.layers.dropout import Dropout
+from segue.layers.judging import Context, Judging
 
 BUCKETS = 129
 """Time buckets, each 0.301 wide in natural logarithms of seconds."""
@@ -22,6 +28,11 @@ class Hstu(Backbone):
     With `timed` and timestamps in the batch, the bias looks at the seconds between the key and the event *to be
     predicted*, as the released code does. Where a protocol hides that time, the query's own time stands in for it:
     the fingerprint says which. The constant that divides the weights is the maximum length, not a row's own.
+
+    The trunk also judges candidates beside a history that is read once (`Judging`): one that sees the first n events
+    stands at place n, and its time is that of its request, while events look back from their own time. So the length
+    it is built for is one more than the longest history that is judged. Source: DFGR, arXiv:2505.16752, whose fake
+    flow these candidates are.
     """
 
     width: PositiveInt = 50
@@ -38,13 +49,17 @@ class Hstu(Backbone):
     """Use the time bias where the batch has timestamps."""
     candidates: NonNegativeInt = 0
     """The newest tokens that see the history and themselves but not each other (the target-aware mask)."""
+    own: bool = False
+    """Whether who is judged also attends to itself, as events do; DFGR's candidates see the history alone."""
+    spread: PositiveFloat = 0.02
+    """Standard deviation of the weights of gates, queries, keys and values at the start."""
 
     def build(self, length: int) -> nn.Module:
         """The trunk for histories of at most `length` tokens."""
         return _Trunk(self, length)
 
 
-class _Trunk(nn.Module):
+class _Trunk(Judging):
     def __init__(self, part: Hstu, length: int) -> None:
         super().__init__()
         self.places = nn.Embedding(length, part.width)
@@ -52,11 +67,81 @@ class _Trunk(nn.Module):
         self.dropout = Dropout(part.dropout)
         self.layers = nn.ModuleList(_Layer(part, length) for _ in range(part.depth))
 
+    @property
+    def stack(self) -> list[_Layer]:
+        """The layers, the lowest first."""
+        return cast(list[_Layer], list(self.layers))
+
     def forward(self, vectors: Float[Tensor, "tokens width"], batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
         vectors = self.dropout(vectors + self.places(batch.rows.positions))
         for layer in self.layers:
             vectors = layer(vectors, batch)
         return vectors
+
+    def read(
+        self,
+        vectors: Float[Tensor, "tokens width"],
+        rows: Rows,
+        times: Int[Tensor, " tokens"] | None = None,
+        *,
+        states: bool = False,
+    ) -> Context:
+        nothing = Rows(torch.zeros_like(rows.offsets))
+        return self.append(
+            Context(nothing, [], None if times is None else times[:0]), vectors, rows, times, states=states
+        )
+
+    def append(
+        self,
+        context: Context,
+        vectors: Float[Tensor, "new width"],
+        rows: Rows,
+        times: Int[Tensor, " new"] | None = None,
+        *,
+        states: bool = False,
+    ) -> Context:
+        merged, order = _merged(context.rows, rows)
+        places = context.rows.lengths[rows.owners] + rows.positions
+        known = None if times is None or context.times is None else torch.cat([context.times, times])[order]
+        asking = _Asking(merged, rows.owners, places + 1, places, times, known)
+        vectors = self.dropout(vectors + self.places(places))
+        layers = []
+        for depth, layer in enumerate(self.stack):
+            saves = not states and depth == len(self.layers) - 1
+            gate, query, key, value = layer.parts(vectors, saves)
+            if context.layers:
+                key, value = (
+                    torch.cat([old, new])[order] for old, new in zip(context.layers[depth], (key, value), strict=True)
+                )
+            layers.append((key, value))
+            if not saves:
+                vectors = layer.mixed(vectors, gate, layer.looks(query, key, value, asking))
+        return Context(merged, layers, known, vectors if states else None)
+
+    def judge(
+        self, context: Context, vectors: Float[Tensor, "shown width"], candidates: Candidates
+    ) -> Float[Tensor, "shown width"]:
+        owners, at, times = candidates
+        asking = _Asking(context.rows, owners, at, at, times, context.times)
+        vectors = self.dropout(vectors + self.places(at))
+        for layer, (keys, values) in zip(self.stack, context.layers, strict=True):
+            gate, query, key, value = layer.parts(vectors)
+            mixed = layer.looks(query, keys, values, asking)
+            if layer.part.own:
+                mixed = mixed + layer.looks_at_itself(query, key, value, asking)
+            vectors = layer.mixed(vectors, gate, mixed)
+        return vectors
+
+
+class _Asking(NamedTuple):
+    """Who looks at how much of which rows, from where and when."""
+
+    rows: Rows
+    owners: Tensor
+    at: Tensor
+    places: Tensor
+    times: Tensor | None
+    key_times: Tensor | None
 
 
 class _Layer(nn.Module):
@@ -65,7 +150,7 @@ class _Layer(nn.Module):
         self.part, self.constant = part, float(length)
         inner = part.heads * part.head_width
         self.project = nn.Linear(part.width, 4 * inner, bias=False)
-        nn.init.normal_(self.project.weight, std=0.02)
+        nn.init.normal_(self.project.weight, std=part.spread)
         self.out = nn.Linear(inner, part.width)
         nn.init.xavier_uniform_(self.out.weight)
         self.position_bias = nn.Parameter(nn.init.normal_(self.project.weight.new_empty(length), std=0.02))
@@ -74,23 +159,68 @@ class _Layer(nn.Module):
         self.dropout = Dropout(part.dropout)
 
     def forward(self, vectors: Tensor, batch: SequenceBatch) -> Tensor:
-        part = self.part
-        projected = silu(self.project(layer_norm(vectors, vectors.shape[-1:], eps=1e-6)))
-        gate, value, query, key = projected.chunk(4, dim=-1)
-        shape = (len(vectors), part.heads, part.head_width)
+        gate, query, key, value = self.parts(vectors)
         asked = batch.timestamps if batch.next_timestamps is None else batch.next_timestamps
         mixed = hstu_attention(
-            query.reshape(shape),
-            key.reshape(shape),
-            value.reshape(shape),
+            query,
+            key,
+            value,
             batch.rows,
             position_bias=self.position_bias,
             time_bias=self.time_bias,
             query_times=asked,
             key_times=batch.timestamps,
             constant=self.constant,
-            candidates=part.candidates,
+            candidates=self.part.candidates,
         )
+        return self.mixed(vectors, gate, mixed)
+
+    def parts(self, vectors: Tensor, saves: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gate, query, key and value; the first two are empty for who `saves` them, because nobody asks from there."""
+        normed = layer_norm(vectors, vectors.shape[-1:], eps=1e-6)
+        shape = (len(vectors), self.part.heads, self.part.head_width)
+        if saves:
+            _, of_value, _, of_key = self.project.weight.chunk(4)
+            value, key = silu(linear(normed, torch.cat([of_value, of_key]))).chunk(2, dim=-1)
+            return normed[:0], normed[:0], key.reshape(shape), value.reshape(shape)
+        gate, value, query, key = silu(self.project(normed)).chunk(4, dim=-1)
+        return gate, query.reshape(shape), key.reshape(shape), value.reshape(shape)
+
+    def looks(self, query: Tensor, key: Tensor, value: Tensor, asking: _Asking) -> Tensor:
+        """What each one takes from the beginning of its row."""
+        return hstu_candidate_attention(
+            query,
+            key,
+            value,
+            asking.rows,
+            asking.owners,
+            asking.at,
+            position_bias=self.position_bias,
+            time_bias=self.time_bias,
+            query_times=asking.times,
+            key_times=asking.key_times,
+            constant=self.constant,
+            places=asking.places,
+        )
+
+    def looks_at_itself(self, query: Tensor, key: Tensor, value: Tensor, asking: _Asking) -> Tensor:
+        """What each one takes from itself, at no distance in place and time."""
+        bias = self.position_bias[0]
+        if self.time_bias is not None and asking.times is not None and asking.key_times is not None:
+            bias = bias + self.time_bias[0]
+        weights = silu((query * key).sum(dim=-1, keepdim=True) + bias.to(query.dtype)) / self.constant
+        return (weights * value).flatten(1)
+
+    def mixed(self, vectors: Tensor, gate: Tensor, mixed: Tensor) -> Tensor:
+        """The layer's output."""
         gated = gate * layer_norm(mixed, mixed.shape[-1:], eps=1e-6)
         out: Tensor = vectors + self.out(self.dropout(gated))
         return out
+
+
+def _merged(old: Rows, new: Rows) -> tuple[Rows, Tensor]:
+    """The rows one after another's end, and which token of `old` and then `new` each of theirs is."""
+    rows = Rows(old.offsets + new.offsets)
+    first = torch.arange(len(old.owners), device=old.offsets.device) + new.offsets[old.owners]
+    second = torch.arange(len(new.owners), device=old.offsets.device) + old.offsets[new.owners + 1]
+    return rows, torch.cat([first, second]).argsort()

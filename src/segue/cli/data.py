@@ -77,7 +77,7 @@ def inspect(path: RawPath, settings: Settings = None, as_json: AsJson = False) -
         _answer(facts, as_json, f"{path} is a prepared dataset")
         return
     preparation = _preparation(path, {}, settings)
-    raw = open_log(path, preparation.asked, preparation.source)
+    raw = open_log(path, preparation.asked, preparation.source, preparation.history)
     first = next(iter(raw.read([name for name, kind in raw.further.items() if kind != "text"], 5)), None)
     facts = {
         "source": raw.source,

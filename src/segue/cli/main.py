@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import codes, data, rank, recommend, runs, study, systems
+from segue.cli import codes, data, rank, recommend, runs, scale, study, systems
 from segue.core.errors import SegueError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     rank.rank,
     runs.compare,
     runs.reproduce,
+    scale.scale,
     systems.systems,
     systems.show,
     systems.doctor,

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from segue.evaluation.comparison import Comparison
     from segue.evaluation.report import Report
 
-Baselines = Annotated[str, typer.Option(help="Systems to fit beside it, separated by commas; '' for none.")]
+Baselines = Annotated[
+    str,
+    typer.Option(help="Systems to fit beside it, separated by commas; '' for none. Rankers stand beside item_rate."),
+]
 
 
 def fit(
@@ -86,7 +89,7 @@ def evaluate(
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run folders; the first is what the others are tested against.")],
-    metric: Annotated[list[str] | None, typer.Option(help="Such as NDCG@10; may be repeated.")] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="Such as NDCG@10 or 'AUC click'; may be repeated.")] = None,
     mixed: Annotated[bool, typer.Option(help="Allow runs of different protocols or data in one table.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -96,7 +99,7 @@ def compare(
     """
     from segue.workflows.compare import compare_runs
 
-    comparison = compare_runs(runs, metrics=metric or ["HR@10", "NDCG@10"], mixed=mixed)
+    comparison = compare_runs(runs, metrics=metric, mixed=mixed)
     if as_json:
         print_json(_comparison_values(comparison))
         return
@@ -156,8 +159,8 @@ def _show_report(report: Report, folder: Path, as_json: bool) -> None:
     table = folder / "comparison.md"
     console.print(Markdown(table.read_text(encoding="utf-8").split("\n\n")[0]))
     console.print(f"protocol {report.fingerprint}: {report.protocol.words()}", highlight=False)
-    beyond = " · ".join(f"{name} {value:.3f}" for name, value in report.beyond.items())
-    console.print(f"{report.users:,} users · {beyond}", highlight=False)
+    beyond = (f"{name} {value:.3f}" for name, value in report.beyond.items())
+    console.print(" · ".join([f"{report.users:,} users", *beyond]), highlight=False)
     if report.beam is not None:
         console.print(report.beam.words(), highlight=False)
     console.print(f"report: {folder / 'report.html'}", highlight=False)

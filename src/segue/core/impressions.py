@@ -46,12 +46,12 @@ class Schema:
         """The facts about items, users, or shown places."""
         return tuple(one for one in self.fields if one.of == what)
 
-    def to_tensor(self) -> Int[Tensor, " bytes"]:
+    def to_tensor(self) -> Num[Tensor, " bytes"]:
         """As bytes, to lie among the weights."""
         return torch.tensor(list(json.dumps(asdict(self)).encode()), dtype=torch.uint8)
 
     @classmethod
-    def from_tensor(cls, text: Int[Tensor, " bytes"]) -> Schema:
+    def from_tensor(cls, text: Num[Tensor, " bytes"]) -> Schema:
         """The schema that `to_tensor` wrote."""
         values = json.loads(bytes(text.tolist()))
         return cls(
@@ -101,9 +101,10 @@ class Impressions:
 
     def shown_of(self, rows: Int[np.ndarray, " some"]) -> Int[np.ndarray, " shown"]:
         """Where the items of the chosen requests lie, request after request."""
-        sizes = self.sizes[rows]
+        starts = self.bounds[rows]
+        sizes = self.bounds[rows + 1] - starts  # `self.sizes` would look at every request
         stops = np.cumsum(sizes)
-        return np.repeat(self.bounds[:-1][rows] - (stops - sizes), sizes) + np.arange(sizes.sum())
+        return np.repeat(starts - (stops - sizes), sizes) + np.arange(sizes.sum())
 
     def take(self, rows: Int[np.ndarray, " some"]) -> Impressions:
         """The chosen requests."""
@@ -112,7 +113,7 @@ class Impressions:
             self,
             histories=self.histories.take(rows),
             items=self.items[shown],
-            bounds=np.concatenate([[0], np.cumsum(self.sizes[rows])]),
+            bounds=np.concatenate([[0], np.cumsum(self.bounds[rows + 1] - self.bounds[rows])]),
             labels=self.labels[shown],
             events=self.events[shown],
             features={name: values[shown] for name, values in self.features.items()},

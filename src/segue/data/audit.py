@@ -7,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from segue.core.errors import SettingsError
+from segue.core.impressions import RankingSplit
 from segue.core.shapes import Int
 from segue.core.tables import Dataset, Split
 
@@ -70,7 +72,16 @@ class Audit(BaseModel):
 
 
 def audit(dataset: Dataset, split: Split) -> Audit:
-    """Looks a dataset and a split of it over."""
+    """Looks a dataset and a split of it over.
+
+    Raises:
+        SettingsError: the split is one of requests, whose questions are not of the kind that is looked over here.
+    """
+    if isinstance(split, RankingSplit):
+        raise SettingsError(
+            f"an audit looks over what is asked of recommenders, and '{split.rule}' asks rankers about what was shown; "
+            "audit the log with another split, such as leave_one_out or global_time."
+        )
     log, counts = dataset.log, split.item_counts()
     lengths = np.diff(log.offsets)
     quantiles = {"least": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "99 %": 0.99, "most": 1.0}

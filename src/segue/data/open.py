@@ -40,7 +40,7 @@ def open_dataset(preparation: Preparation, cache: Path, progress: Progress | Non
 def _key(preparation: Preparation) -> str:
     path = Path(preparation.path).resolve()
     settings = {key: value for key, value in preparation.dump().items() if key != "memory_gb"} | {"path": str(path)}
-    files = list(open_log(path, preparation.asked, preparation.source).files)
+    files = list(open_log(path, preparation.asked, preparation.source, preparation.history).files)
     # A catalogue beside the log belongs to the result as well.
     beside = [file for file in sorted({file.parent for file in files}.pop().iterdir()) if file.is_file()]
     identities = [file_identity(file.resolve(), content=False) for file in dict.fromkeys([*files, *beside])]

@@ -92,8 +92,8 @@ class SharedHistory(RankingBatches):
         """The chosen passes as a batch."""
         events = SequenceBatch.of(passes.windows.take(rows))
         rows = rows[events.order.numpy()]
-        counts = np.diff(passes.bounds)[rows]
-        firsts = np.repeat(passes.bounds[:-1][rows] - (np.cumsum(counts) - counts), counts)
+        counts = passes.bounds[rows + 1] - passes.bounds[rows]
+        firsts = np.repeat(passes.bounds[rows] - (np.cumsum(counts) - counts), counts)
         requests = firsts + np.arange(counts.sum())
         chosen = passes.impressions.take(requests)
         of_request = np.repeat(np.arange(len(rows)), counts)  # the row of the batch of each request

@@ -62,6 +62,9 @@ class Preparation(Part):
     """Keep items of the item file that no event has."""
     keep_shown: bool = False
     """Keep items that the users left were shown and that no event of the log has, where `positive` says what counts."""
+    history: bool = False
+    """Read users' earlier events too, where a file beside the log has them (`history.parquet` of KuaiRand): of them
+    little is known but what was shown, so they belong to histories and rankers are not asked about them."""
     memory_gb: PositiveFloat | None = None
     """Memory for events in flight, in GB; beyond it they wait on disk. Without, half of what is free. The program
     itself and the tables of users and items come on top."""

@@ -52,7 +52,7 @@ def prepare(
     Raises:
         DataError: the log cannot be read, or nothing is left of it; `out` is untouched then.
     """
-    raw = open_log(Path(preparation.path), preparation.asked, preparation.source)
+    raw = open_log(Path(preparation.path), preparation.asked, preparation.source, preparation.history)
     tell = progress or (lambda stage, share: None)
     with new_folder(out, replace=replace) as draft:
         kitchen = _Kitchen(preparation, raw, draft / "work", tell)

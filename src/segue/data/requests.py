@@ -10,6 +10,9 @@ from segue.core.errors import DataError
 from segue.core.shapes import Int
 from segue.core.tables import Dataset, InteractionLog
 
+EARLIER = "earlier"
+"""A column that is 1 for events of which only some facts are known: they belong to histories and are not asked."""
+
 
 class Requests:
     """The exposures of a dataset cut into requests, and the request that each event of the log came from.
@@ -32,22 +35,17 @@ class Requests:
                 f"{dataset.name} does not say what users were shown. Prepare it again with positive=..., such as "
                 "positive='is_click == 1', from a log that has what was not taken too, or use the simulated world."
             )
-        if "request" in log.columns and "request" in exposures.columns:
+        named = "request" in log.columns and "request" in exposures.columns
+        if named:
             taken, shown = log.columns["request"], exposures.columns["request"]
-            apart = shown[1:] != shown[:-1]
         elif log.timestamps is not None and exposures.timestamps is not None:
             taken, shown = log.timestamps, exposures.timestamps
-            apart = np.abs(np.diff(shown)) > gap
         else:
             raise DataError(
                 f"{dataset.name}: its exposures have neither a column 'request' nor times, "
                 "so nobody can tell what was shown together."
             )
-        first = np.ones(len(exposures), dtype=bool)
-        first[1:] = apart
-        inner = exposures.offsets[1:-1]
-        first[inner[inner < len(exposures)]] = True
-        self.bounds: Int[np.ndarray, " bounds"] = np.append(np.flatnonzero(first), len(exposures))
+        self.bounds: Int[np.ndarray, " bounds"] = _bounds(exposures, shown, None if named else gap)
         """Request r is the exposures `bounds[r] : bounds[r + 1]`."""
         places = _places(log, taken, exposures, shown, dataset.name)
         self.of_event: Int[np.ndarray, " events"] = np.searchsorted(self.bounds, places, side="right") - 1
@@ -82,6 +80,31 @@ def request_spans(dataset: Dataset, events: Int[np.ndarray, " events"], gap: int
 
 
 _KNOWN: dict[tuple[int, int], Requests] = {}
+
+
+def request_bounds(log: InteractionLog, gap: int = 600) -> Int[np.ndarray, " bounds"]:
+    """A log cut into requests as `Requests` does it: request r is the events `bounds[r] : bounds[r + 1]`.
+
+    Raises:
+        ValueError: it has neither a column `request` nor times.
+    """
+    if "request" in log.columns:
+        return _bounds(log, log.columns["request"], None)
+    if log.timestamps is None:
+        raise ValueError("a log without times and without a column 'request' cannot be cut into requests.")
+    return _bounds(log, log.timestamps, gap)
+
+
+def _bounds(log: InteractionLog, marks: np.ndarray, gap: int | None) -> Int[np.ndarray, " bounds"]:
+    """Where the marks of a user's events differ (by more than `gap`), or `earlier` events end, a request begins."""
+    first = np.ones(len(log), dtype=bool)
+    first[1:] = marks[1:] != marks[:-1] if gap is None else np.abs(np.diff(marks)) > gap
+    if EARLIER in log.columns:
+        earlier = log.columns[EARLIER]
+        first[1:] |= earlier[1:] != earlier[:-1]
+    inner = log.offsets[1:-1]
+    first[inner[inner < len(log)]] = True
+    return np.append(np.flatnonzero(first), len(log))
 
 
 def _places(

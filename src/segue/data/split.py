@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from segue.core.errors import DataError
@@ -16,6 +15,7 @@ from segue.core.part import Part
 from segue.core.seeding import numpy_generator
 from segue.core.shapes import Bool, Int
 from segue.core.tables import Cases, Dataset, Histories, Split
+from segue.data.moments import Moment, moment_of, moment_text, quantile
 
 log = logging.getLogger(__name__)
 
@@ -83,17 +83,6 @@ class LeaveTwoOut(SplitRule):
         )
 
 
-def _readable_moment(value: str | int | None) -> str | int | None:
-    if isinstance(value, str):
-        try:
-            _moment(value)
-        except ValueError:
-            raise PydanticCustomError(
-                "moment", "expected a date such as 2024-05-31, or 2024-05-31T12:00:00, or Unix seconds"
-            ) from None
-    return value
-
-
 class GlobalTime(SplitRule):
     """Everything from one moment on is the test: the only rule under which no model sees the future.
 
@@ -101,7 +90,7 @@ class GlobalTime(SplitRule):
     are never cut apart. Users without a history before the moment cannot be asked and are counted in the log.
     """
 
-    at: Annotated[int | str | None, AfterValidator(_readable_moment)] = None
+    at: Moment = None
     """When the test begins: a date (UTC) or Unix seconds. Without, `ratio` decides."""
     ratio: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9
     """Share of all events that lie before the test."""
@@ -118,15 +107,15 @@ class GlobalTime(SplitRule):
             )
         if len(times) == 0:
             raise DataError(f"{dataset.name} has no events to split.")
-        begin = _moment(self.at) if self.at is not None else _quantile(times, self.ratio)
+        begin = moment_of(self.at) if self.at is not None else quantile(times, self.ratio)
         before = times[times < begin]
         if len(before) == 0 or len(before) == len(times):
             raise DataError(
-                f"{dataset.name}: the test from {_text(begin)} on would have "
-                f"{'all' if len(before) == 0 else 'none'} of the events; they lie between {_text(int(times.min()))} "
-                f"and {_text(int(times.max()))}."
+                f"{dataset.name}: the test from {moment_text(begin)} on would have "
+                f"{'all' if len(before) == 0 else 'none'} of the events; they lie between "
+                f"{moment_text(int(times.min()))} and {moment_text(int(times.max()))}."
             )
-        asked = _quantile(before, 1 - self.validation_ratio) if self.validation_ratio else begin
+        asked = quantile(before, 1 - self.validation_ratio) if self.validation_ratio else begin
         starts, ends = dataset.log.offsets[:-1], dataset.log.offsets[1:]
         middle, late = starts + _earlier(dataset, times, asked), starts + _earlier(dataset, times, begin)
         validated, tested = (middle > starts) & (late > middle), (late > starts) & (ends > late)
@@ -135,7 +124,7 @@ class GlobalTime(SplitRule):
             log.info("%s: %d users begin after the test does and cannot be asked", dataset.name, new)
         return _split(
             dataset,
-            rule=f"global time: test from {_text(begin)}; validation from {_text(asked)}",
+            rule=f"global time: test from {moment_text(begin)}; validation from {moment_text(asked)}",
             train_ends=middle,
             validation=_rows(validated, middle, late),
             test=_rows(tested, late, ends),
@@ -269,27 +258,3 @@ def _earlier(dataset: Dataset, times: Int[np.ndarray, " events"], moment: int) -
     if len(some):
         counts[some] = np.add.reduceat(times < moment, offsets[:-1][some], dtype=np.int64)
     return counts
-
-
-def _quantile(times: Int[np.ndarray, " events"], share: float) -> int:
-    """The earliest moment from which on at most `1 - share` of the events lie, where equal times allow it."""
-    place = min(int(share * len(times)), len(times) - 1)
-    return int(np.partition(times, place)[place])
-
-
-def _moment(value: int | str) -> int:
-    if isinstance(value, int):
-        return value
-    if value.lstrip("-").isdigit() and len(value) > 8:
-        return int(value)
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp())
-
-
-def _text(moment: int) -> str:
-    try:
-        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OSError, OverflowError):
-        return f"{moment} s"

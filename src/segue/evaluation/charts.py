@@ -43,7 +43,7 @@ def line_chart(points: Sequence[tuple[float, float]], label: str) -> str:
     x, y = placed[-1]
     parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>')
     said = f"{label}: from {short(finite[0][1])} to {short(finite[-1][1])} over {len(finite)} points"
-    return _svg(parts, HEIGHT, said)
+    return drawing(parts, HEIGHT, said)
 
 
 def decile_chart(recommended: Sequence[float], chosen: Sequence[float]) -> str:
@@ -74,7 +74,7 @@ def pair_chart(ours: Sequence[float], others: Sequence[float], said: str) -> str
                 f'width="{wide:.1f}" height="{tall:.1f}" rx="1"><title>{_share(value, value)}</title></rect>'
             )
         parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{place + 1}</text>')
-    return _svg(parts, HEIGHT, said)
+    return drawing(parts, HEIGHT, said)
 
 
 def ranked_chart(counts: Sequence[int], even: float, said: str) -> str:
@@ -98,7 +98,7 @@ def ranked_chart(counts: Sequence[int], even: float, said: str) -> str:
     corners.append(f"{WIDTH - RIGHT},{HEIGHT - BOTTOM}")
     parts.append(f'<polygon class="bar" points="{" ".join(corners)}"/>')
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(even):.1f}" y2="{up(even):.1f}"/>')
-    return _svg(parts, HEIGHT, said)
+    return drawing(parts, HEIGHT, said)
 
 
 def sweep_chart(lines: Sequence[Sequence[tuple[float, float, float]]], defaults: Sequence[float], label: str) -> str:
@@ -150,7 +150,7 @@ def sweep_chart(lines: Sequence[Sequence[tuple[float, float, float]]], defaults:
             if x in defaults and not second:
                 parts.append(f'<circle class="line" cx="{across(x):.1f}" cy="{up(mean):.1f}" r="7"/>')
     said = "; ".join(f"{short(x)}: {short(mean)}" for x, mean, _ in sorted(lines[0]))
-    return _svg(parts, HEIGHT, f"{label}: {said}")
+    return drawing(parts, HEIGHT, f"{label}: {said}")
 
 
 def interval_chart(rows: Sequence[tuple[str, float, float, float]]) -> str:
@@ -184,7 +184,7 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float]]) -> str:
             f'<circle class="{sure}" cx="{across(mean):.1f}" cy="{middle:.1f}" r="5"/>',
         ]
     said = "; ".join(f"{name} {signed(mean)} ({signed(start)} to {signed(end)})" for name, mean, start, end in rows)
-    return _svg(parts, height, said)
+    return drawing(parts, height, said)
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:
@@ -217,6 +217,7 @@ def signed(value: float) -> str:
     return "0" if abs(value) < 1e-9 else f"{value:+.3g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _svg(parts: Sequence[str], height: int, said: str) -> str:
+def drawing(parts: Sequence[str], height: int, said: str) -> str:
+    """The parts as one picture; `said` is for who cannot see it."""
     opening = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(said, quote=True)}">'
     return opening + "".join(parts) + "</svg>"

@@ -11,6 +11,7 @@ import numpy as np
 
 from segue.core.errors import ProtocolError
 from segue.core.shapes import Float
+from segue.evaluation.probabilities import LOWER_IS_BETTER
 from segue.evaluation.protocol import Protocol, same_protocol
 from segue.evaluation.report import Measured
 from segue.evaluation.significance import RESAMPLES, Difference, Spread, holm, paired, stars
@@ -67,9 +68,11 @@ class Comparison:
         """How to read the numbers."""
         seeds = {len(row.seeds) for row in self.rows}
         spread = "standard error over users" if seeds == {1} else "standard deviation over seeds (users where one seed)"
+        lower = list(dict.fromkeys(word for name in self.metrics if (word := name.split()[0]) in LOWER_IS_BETTER))
+        less = f" Of {' and '.join(lower)} less is better." if lower else ""
         return (
             f"Mean ± {spread}. Stars: differs from {self.reference.name} on the same users, paired permutation "
-            "test with Holm's correction (* p < 0.05, ** p < 0.01, *** p < 0.001)."
+            f"test with Holm's correction (* p < 0.05, ** p < 0.01, *** p < 0.001).{less}"
         )
 
 

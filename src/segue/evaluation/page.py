@@ -9,7 +9,8 @@ from segue.evaluation.charts import decile_chart, interval_chart, line_chart
 from segue.evaluation.code_page import codes_section
 from segue.evaluation.comparison import Comparison, Row, number
 from segue.evaluation.note import write_atomically
-from segue.evaluation.report import Report, Value
+from segue.evaluation.ranking_page import ranking_sections
+from segue.evaluation.report import Report, Value, leading
 from segue.evaluation.sheet import duration, figure, sheet, table, tiles
 
 MEANINGS = {
@@ -34,7 +35,7 @@ def page(report: Report, comparison: Comparison | None = None) -> str:
         _head(report),
         _compared(report, comparison),
         _curves(report),
-        _accuracy(report),
+        *(ranking_sections(report) or [_accuracy(report)]),
         _beyond(report),
         codes_section(report.codes, report.beam) if report.codes is not None else "",
         _samples(report),
@@ -45,6 +46,8 @@ def page(report: Report, comparison: Comparison | None = None) -> str:
 
 def _head(report: Report) -> str:
     data = report.dataset
+    impressions = report.slices.get("all", {}).get("impressions", 0) if report.reliability else 0
+    shown_items = f"{impressions:,.0f} impressions of " if impressions else ""
     shown = [(name, f"{value.mean:.4f}") for name, value in _leading(report)]
     shown += [(name, f"{value:.1%}") for name, value in report.beyond.items() if name.startswith("coverage")]
     if report.seconds:
@@ -54,7 +57,7 @@ def _head(report: Report) -> str:
     return (
         f'<header><p class="over">Segue report</p><h1>{escape(report.recipe)} on {escape(data.name)}</h1>'
         f'<p class="soft">{data.users:,} users, {data.items:,} items, {data.events:,} events. Measured on '
-        f"{report.users:,} users under protocol <code>{report.fingerprint}</code>.</p>"
+        f"{shown_items}{report.users:,} users under protocol <code>{report.fingerprint}</code>.</p>"
         f"{tiles(shown)}</header>"
     )
 
@@ -202,6 +205,8 @@ def _origin(report: Report) -> str:
 
 def _leading(report: Report) -> list[tuple[str, Value]]:
     """The few metrics that stand for the rest, those at 10 where there are such."""
+    if report.reliability:
+        return [(name, report.metrics[name]) for name in leading(report)]
     wanted = ["NDCG@10", "HR@10", "Recall@10", "MRR@10"]
     found = [(name, report.metrics[name]) for name in wanted if name in report.metrics]
     values = [value.mean for _, value in found]

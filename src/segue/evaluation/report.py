@@ -20,10 +20,13 @@ from segue.evaluation.beam_gap import BeamGap
 from segue.evaluation.code_health import CodeHealth
 from segue.evaluation.note import Note, write_atomically
 from segue.evaluation.protocol import Protocol
+from segue.evaluation.reliability import Reliability
 from segue.evaluation.significance import Spread
 
 REPORT = "report.json"
 PER_USER = "per_user.npz"
+RANKED = ("AUC", "GAUC", "LogLoss")
+"""The measures of a ranker's first task that tables show."""
 
 
 class Value(Note):
@@ -63,6 +66,23 @@ class Sample(Note):
     taken: list[str]
 
 
+class Shown(Note):
+    """An item of a request: how likely a ranker found the action, and whether it happened; None where unknown."""
+
+    title: str
+    probability: float
+    happened: bool | None
+
+
+class SampleRequest(Note):
+    """What one user had done, was shown, the likeliest first, and then did."""
+
+    user: str
+    history: list[str]
+    task: str
+    shown: list[Shown]
+
+
 class Report(Note):
     """One recipe, trained once, measured once."""
 
@@ -94,6 +114,10 @@ class Report(Note):
     curves: dict[str, list[tuple[float, float]]] = Field(default_factory=dict)
     """Step and value, by name, such as `training loss`."""
     samples: list[Sample] = Field(default_factory=list)
+    requests: list[SampleRequest] = Field(default_factory=list)
+    """The same of rankers."""
+    reliability: dict[str, Reliability] = Field(default_factory=dict)
+    """Probabilities against what came, by task, of rankers."""
     codes: CodeHealth | None = None
     """How well the items' codes serve, of systems that write codes."""
     beam: BeamGap | None = None
@@ -159,6 +183,16 @@ class Measured:
                 return cls(report, file["users"], values)
         except (ValueError, KeyError, OSError, EOFError) as error:
             raise RunError(f"{path} is not a file of per-user values ({error}); run: segue evaluate {folder}") from None
+
+
+def leading(report: Report) -> list[str]:
+    """The metrics that stand for the rest: of rankers the first task's, and the AUC of the others; of systems that
+    answer with lists the hit rate and NDCG at 10."""
+    tasks = [name.removeprefix("AUC ") for name in report.metrics if name.startswith("AUC ")]
+    if not tasks:
+        return ["HR@10", "NDCG@10"]
+    wanted = [*(f"{measure} {tasks[0]}" for measure in RANKED), *(f"AUC {task}" for task in tasks[1:])]
+    return [name for name in wanted if name in report.metrics]
 
 
 def read_report(folder: Path) -> Report:

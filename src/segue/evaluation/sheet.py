@@ -35,6 +35,8 @@ th{color:var(--soft);font-weight:500;font-size:.82rem}
 th:first-child,td:first-child{text-align:left}
 tr:last-child td{border-bottom:0}
 tr.us td{background:var(--wash);font-weight:600}
+.tight th,.tight td{padding:.5rem .45rem}.tight th:first-child,.tight td:first-child{padding-left:.9rem}
+.tight td:first-child small{display:block;white-space:normal;max-width:8rem}
 td small{color:var(--soft);font-weight:400}
 td i{color:var(--accent);font-style:normal;display:inline-block;min-width:1.7em;margin-left:.25em;
 text-align:left}
@@ -42,7 +44,7 @@ svg{width:100%;height:auto;display:block;max-width:34rem}
 svg text{fill:var(--soft);font-size:11px;font-family:inherit;font-variant-numeric:tabular-nums}
 .grid{stroke:var(--line)}.axis{stroke:var(--soft);stroke-dasharray:2 3}
 .line{fill:none;stroke:var(--accent);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
-.second{stroke:var(--quiet)}
+.second{stroke:var(--quiet)}.thin{stroke-width:1;opacity:.6}
 .dot,.bar{fill:var(--accent)}.quiet{fill:var(--quiet)}
 figcaption{font-size:.85rem;margin-top:.4rem}
 .key{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin:0 .35em 0 0}
@@ -76,7 +78,8 @@ def table(head: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]]) -> st
         ('<tr class="us">' if ours else "<tr>") + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
         for cells, ours in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    tight = ' class="tight"' if len(head) > 5 else ""
+    return f'<div class="scroll"><table{tight}><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def figure(title: str, chart: str, caption: str = "") -> str:

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from segue.core.batches import Rows
+from segue.core.impressions import Candidates
 from segue.core.shapes import Float, Int
+from segue.kernels.candidate_attention import candidate_attention
 from segue.kernels.packed_attention import packed_attention
 from segue.layers.rotary import Rotary
 from segue.layers.writing import attend
@@ -48,8 +50,27 @@ class SelfAttention(nn.Module):
         mixed = attend(queries, own, context, rows, queries.shape[-1] ** -0.5)
         return self.out(mixed.flatten(3)), own
 
+    def judge(
+        self,
+        vectors: Float[Tensor, "shown width"],
+        context: tuple[Tensor, Tensor],
+        rows: Rows,
+        candidates: Candidates,
+    ) -> Float[Tensor, "shown width"]:
+        """What each candidate gathers from the beginning of its row and from itself, placed right behind it."""
+        qkv = self._qkv(vectors, candidates.at)
+        mixed: Tensor = self.out(candidate_attention(qkv[:, 0], *context, rows, candidates, qkv[:, 1], qkv[:, 2]))
+        return mixed
+
+    def keys_and_values(
+        self, vectors: Float[Tensor, "tokens width"], positions: Int[Tensor, " tokens"]
+    ) -> tuple[Float[Tensor, "tokens heads size"], Float[Tensor, "tokens heads size"]]:
+        """What later tokens see of these ones."""
+        qkv = self._qkv(vectors, positions)
+        return qkv[:, 1], qkv[:, 2]
+
     def _qkv(self, vectors: Tensor, positions: Tensor) -> Tensor:
-        qkv: Tensor = self.qkv(vectors).view(len(vectors), 3, self.heads, -1)
+        qkv: Tensor = self.qkv(vectors).view(len(vectors), 3, self.heads, vectors.shape[1] // self.heads)
         if self.rotary is not None:
             qkv = torch.cat([self.rotary(qkv[:, :2], positions), qkv[:, 2:]], dim=1)
         return qkv

@@ -22,7 +22,7 @@ class Context:
     rows: Rows
     layers: list[tuple[Tensor, Tensor]]
     times: Int[Tensor, " tokens"] | None = None
-    states: Float[Tensor, "tokens width"] | None = None
+    states: Float[Tensor, "read width"] | None = None
 
 
 class Judging(nn.Module, ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, cast
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from segue.core.batches import Rows, SequenceBatch
 from segue.core.errors import SettingsError
-from segue.core.shapes import Float
+from segue.core.shapes import Float, Int
 from segue.layers.attention import SelfAttention
 from segue.layers.dropout import Dropout
 from segue.layers.feed_forward import Activation, FeedForward
@@ -23,6 +23,7 @@ class Transformer(Writing):
 
     `order` 'pre' normalises what enters a sub-layer and once at the end; 'post' normalises after each residual. With
     `gated`, what a sub-layer adds is multiplied by sigmoid(normalised input W) first, as LiGR does (arXiv:2502.03417).
+    `eps` of the norms is 1e-8 (layer) or 1e-6 (rms) unless given.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Transformer(Writing):
         order: Literal["pre", "post"],
         position: Literal["learned", "rotary"],
         gated: bool,
+        eps: float | None = None,
     ) -> None:
         super().__init__()
         if width % heads:
@@ -64,9 +66,9 @@ class Transformer(Writing):
                 SelfAttention(width, heads, causal=causal, rotary=rotary, bias=bias),
                 FeedForward(width, inner, activation, bias=bias),
             ):
-                self.blocks.append(_Residual(brick, width, norm, order, dropout, gated))
-        self.entry = _norm(norm, width) if order == "post" else None
-        self.final = _norm(norm, width) if order == "pre" else None
+                self.blocks.append(Residual(brick, width, norm, order, dropout, gated, eps))
+        self.entry = _norm(norm, width, eps) if order == "post" else None
+        self.final = _norm(norm, width, eps) if order == "pre" else None
 
     def forward(self, vectors: Float[Tensor, "tokens width"], batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
         """The hidden vector of each token."""
@@ -74,12 +76,12 @@ class Transformer(Writing):
 
     def states(self, vectors: Float[Tensor, "tokens width"], rows: Rows) -> Float[Tensor, "tokens width"]:
         """The hidden vector of each token."""
-        return self._through(self._entering(vectors, rows.positions), rows, None)
+        return self._through(self.entering(vectors, rows.positions), rows, None)
 
     def read(self, vectors: Float[Tensor, "tokens width"], rows: Rows) -> Memory:
         """Keys and values of the contexts, and the state after each."""
         kept: list[tuple[Tensor, Tensor]] = []
-        hidden = self._through(self._entering(vectors, rows.positions), rows, kept)
+        hidden = self._through(self.entering(vectors, rows.positions), rows, kept)
         return Memory(rows, kept, hidden[rows.last], hidden)
 
     def write(
@@ -94,16 +96,19 @@ class Transformer(Writing):
             return first, Written([[] for _ in memory.layers], 0)
         places = past + torch.arange(steps, device=vectors.device)
         positions = (memory.rows.lengths[:, None, None] + places).expand(users, prefixes, steps)
-        hidden = self._entering(vectors, positions)
+        hidden = self.entering(vectors, positions)
         befores = iter([[] for _ in memory.layers] if written is None else written.layers)
         contexts, layers = iter(memory.layers), []
         for block in self.blocks:
-            hidden, pieces = cast(_Residual, block).write(hidden, positions, memory.rows, contexts, befores)
+            hidden, pieces = cast(Residual, block).write(hidden, positions, memory.rows, contexts, befores)
             layers += [pieces] if pieces else []
         hidden = hidden if self.final is None else self.final(hidden)
         return hidden if written is not None else torch.cat([first, hidden], dim=2), Written(layers, past + steps)
 
-    def _entering(self, vectors: Tensor, positions: Tensor) -> Tensor:
+    def entering(
+        self, vectors: Float[Tensor, "*tokens width"], positions: Int[Tensor, "*tokens"]
+    ) -> Float[Tensor, "*tokens width"]:
+        """What the first block gets of tokens at these places of their rows."""
         if self.places is not None:
             vectors = vectors + self.places(positions)
         if self.entry is not None:
@@ -117,20 +122,33 @@ class Transformer(Writing):
         return vectors if self.final is None else self.final(vectors)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """One sub-layer with its norm, dropout and residual."""
 
-    def __init__(self, brick: nn.Module, width: int, norm: str, order: str, dropout: float, gated: bool) -> None:
+    def __init__(
+        self, brick: nn.Module, width: int, norm: str, order: str, dropout: float, gated: bool, eps: float | None
+    ) -> None:
         super().__init__()
         self.brick, self.order = brick, order
-        self.norm = _norm(norm, width)
+        self.norm = _norm(norm, width, eps)
         self.gate = nn.Linear(width, width) if gated else None
         self.dropout = Dropout(dropout)
 
     def forward(self, vectors: Tensor, rows: Rows, keep: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
-        entering = self.norm(vectors) if self.order == "pre" else vectors
+        """All tokens of packed rows."""
+        entering = self.entering(vectors)
         added = self.brick(entering, rows, keep) if isinstance(self.brick, SelfAttention) else self.brick(entering)
         return self._leaving(vectors, entering, added)
+
+    def around(self, vectors: Tensor, brick: Callable[[Tensor], Tensor]) -> Tensor:
+        """The same with the brick used in another way."""
+        entering = self.entering(vectors)
+        return self._leaving(vectors, entering, brick(entering))
+
+    def entering(self, vectors: Tensor) -> Tensor:
+        """What the brick gets."""
+        normed: Tensor = self.norm(vectors) if self.order == "pre" else vectors
+        return normed
 
     def write(
         self,
@@ -140,7 +158,8 @@ class _Residual(nn.Module):
         contexts: Iterator[tuple[Tensor, Tensor]],
         befores: Iterator[list[Tensor]],
     ) -> tuple[Tensor, list[Tensor]]:
-        entering = self.norm(vectors) if self.order == "pre" else vectors
+        """The tokens that prefixes add, and what the attention keeps of them."""
+        entering = self.entering(vectors)
         pieces: list[Tensor] = []
         if isinstance(self.brick, SelfAttention):
             added, pieces = self.brick.write(entering, positions, next(contexts), rows, next(befores))
@@ -156,5 +175,5 @@ class _Residual(nn.Module):
         return normed
 
 
-def _norm(norm: str, width: int) -> nn.Module:
-    return nn.LayerNorm(width, eps=1e-8) if norm == "layer" else nn.RMSNorm(width, eps=1e-6)
+def _norm(norm: str, width: int, eps: float | None) -> nn.Module:
+    return nn.LayerNorm(width, eps=eps or 1e-8) if norm == "layer" else nn.RMSNorm(width, eps=eps or 1e-6)

@@ -1,6 +1,9 @@
-"""The best score there is: rank by the true probability of being the next click."""
+"""The best score there is: rank by the true probability of being the next click, or of any action if shown."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,8 +24,26 @@ class Oracle:
     has one target.
     """
 
+    actions: ClassVar[tuple[str, ...]] = ("click", "like", "purchase")
+    """Those whose probability it knows."""
+
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
+
+    def chances(
+        self, impressions: Int[np.ndarray, " shown"], actions: Sequence[str]
+    ) -> Float[np.ndarray, "shown actions"]:
+        """P(action | shown) of rows of the simulation's impressions, in the state in which their request was made.
+
+        Whoever does not click does nothing else, so the others are P(click) P(action | click).
+        """
+        shown = self.simulation.impressions[impressions]
+        found = self.simulation.environment.chances(
+            self.simulation.state, shown["request"].to_numpy(), shown["item"].to_numpy()
+        )
+        click = found.click
+        known = {"click": click, "like": click * found.like, "purchase": click * found.purchase}
+        return np.stack([known[action] for action in actions], axis=1)
 
     def scores(self, requests: Int[np.ndarray, " rows"]) -> Float[np.ndarray, "rows items"]:
         """P(shown and clicked) of every item in these requests; ask for some hundred at a time."""

@@ -112,7 +112,9 @@ class _Step(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, batch: SequenceBatch | RankingBatch, rng: torch.Generator) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
+    def forward(
+        self, batch: SequenceBatch | RankingBatch, rng: torch.Generator
+    ) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         loss = self.objective(self.model, batch, rng)
         return loss.total, loss.count, loss.notes
 
@@ -158,7 +160,7 @@ class _Training:
         self.restore()
         windows, chunks = self.epoch(0)
         if not chunks:
-            raise RunError("There is nothing to train on: no history has two events or more, or no request has a label.")
+            raise RunError("There is nothing to train on: no history has two events or more (a ranker: no request).")
         self.steps = len(chunks) * self.loop.epochs
         self.report(lambda: self.run.begin("training", self.steps))
         self.report(lambda: self.run.advance(self.state["step"]))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import nn
 
 from segue.core.part import Part
@@ -28,9 +28,12 @@ class AdamW(Part):
     """How the rate falls after the warm-up: not at all, or to `floor` at the last step."""
     warmup: float = Field(default=0.0, ge=0, lt=1)
     """Share of all steps over which the rate rises from zero."""
+    warmup_steps: PositiveInt | None = None
+    """So many steps instead of a share, at most all but the last."""
     floor: float = Field(default=0.0, ge=0, le=1)
     """The last rate as a share of the highest."""
-
+    reached: bool = False
+    """Whether the last step has the last rate exactly; otherwise the step after it would."""
     quicker: Mapping[str, PositiveFloat] = Field(default_factory=dict)
     """Parameters whose name begins so learn this many times faster and do not decay."""
 
@@ -53,10 +56,10 @@ class AdamW(Part):
 
     def rate_at(self, step: int, steps: int) -> float:
         """The learning rate of step `step` (from 0) out of `steps`."""
-        rising = self.warmup * steps
+        rising = self.warmup * steps if self.warmup_steps is None else min(self.warmup_steps, steps - 1)
         if step < rising:
             return self.rate * (step + 1) / (rising + 1)
-        done = (step - rising) / max(steps - rising, 1)
+        done = (step - rising) / max(steps - self.reached - rising, 1)
         if self.schedule == "constant":
             share = 1.0
         elif self.schedule == "linear":

@@ -14,6 +14,7 @@ from segue.core.part import Part
 from segue.core.recipe import Recipe, TokenRecipe
 from segue.core.trajectories import BesideObjective
 from segue.data.preparation import Preparation
+from segue.data.request_split import RequestsByTime
 from segue.data.split import LeaveOneOut, SplitRule
 from segue.procedures.rollout_finetune import RolloutFinetune
 from segue.simulation.world import World
@@ -161,7 +162,10 @@ def load(path: Path) -> Experiment:
 
 
 def _of(name: str) -> Experiment:
-    return Experiment(recipe=systems.find(name), own=name if ":" in name else "")
+    recipe, own = systems.find(name), name if ":" in name else ""
+    if recipe.ranks:
+        return Experiment(recipe=recipe, own=own, split=RequestsByTime())
+    return Experiment(recipe=recipe, own=own)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -9,14 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from segue.core.errors import DataError, RunError, SettingsError
+from segue.core.impressions import RankingSplit
 from segue.core.ranking import Rules
+from segue.core.ranking_recipe import Ranker
 from segue.core.recipe import CODES, FittedModel, Recommender
 from segue.core.run import Run
 from segue.core.tables import Cases, Split
 from segue.evaluation.code_health import examine
 from segue.evaluation.comparison import Comparison, compare
 from segue.evaluation.page import write_page
-from segue.evaluation.report import Measured, Report, read_report
+from segue.evaluation.report import Measured, Report, leading, read_report
 from segue.simulation.oracle import Oracle
 from segue.simulation.world import World
 from segue.training.distributed import team
@@ -26,9 +28,12 @@ from segue.workflows import runs, systems
 from segue.workflows.beam_gap import beam_gap
 from segue.workflows.experiment import Experiment
 from segue.workflows.measure import Cost, measure, peak_memory_mb, test_cases
+from segue.workflows.measure_ranking import measure_oracle, measure_ranking
 
 BASELINES = ("popularity", "item_knn")
 """Fitted beside every system: whoever does not beat them should hear it at once."""
+RANKING_BASELINES = ("item_rate",)
+"""The same beside every system that judges what is shown."""
 CHECKPOINTS = (LATEST, BEST, CODES)
 LARGEST = 100_000
 """Items beyond which item_knn is left out of the table by default: it would take longer than the system itself."""
@@ -60,6 +65,7 @@ def fit(
         split = split or runs.split_of(experiment)  # by now the leader has prepared it
         began, cpu = time.monotonic(), time.process_time()
         try:
+            _refuse_requests(experiment, split)
             recommender = experiment.recipe.fit(split, run)
         except (SettingsError, DataError):  # what was asked cannot be: it leaves nothing behind
             if us.leads and fresh and not list(folder.rglob(Path(LATEST).name)):
@@ -83,6 +89,35 @@ def write_up(
     baselines: Sequence[str],
 ) -> tuple[Report, Comparison]:
     """Measure a fitted system and its baselines under one protocol; writes the report and the page."""
+    if isinstance(split, RankingSplit) and isinstance(recommender, Ranker):
+        rows = _judged(experiment, recommender, split, folder, run, cost, baselines)
+        comparison = compare(rows, metrics=leading(rows[0].report))
+    else:
+        rows = _answered(experiment, recommender, split, folder, run, cost, baselines)
+        comparison = compare(rows, metrics=headline(experiment.evaluation.ks))
+    report = rows[0].report
+    rows[0].save(folder)
+    write_page(folder / "report.html", report, comparison)
+    runs.write_text(folder / "comparison.md", comparison.markdown() + "\n")
+    return report, comparison
+
+
+def headline(ks: Sequence[int]) -> list[str]:
+    """The metrics that tables show: hit rate and NDCG of ten items where those are measured."""
+    k = 10 if 10 in ks else max(ks)
+    return [f"HR@{k}", f"NDCG@{k}"]
+
+
+def _answered(
+    experiment: Experiment,
+    recommender: Recommender,
+    split: Split,
+    folder: Path,
+    run: Run,
+    cost: Cost,
+    baselines: Sequence[str],
+) -> list[Measured]:
+    """The system, its baselines, and the oracle where there is one, asked for their best items of the catalogue."""
     name = experiment.recipe.name
     timed = experiment.recipe.knows_target_time
     measured = measure(
@@ -100,7 +135,8 @@ def write_up(
             run=run,
         )
         measured = replace(measured, report=measured.report.model_copy(update={"codes": health, "beam": gap}))
-    others = [one for one in baselines if one != name and not (one == "item_knn" and len(split.catalog) > LARGEST)]
+    others = [one for one in baselines if one != name and not systems.find(one).ranks]
+    others = [one for one in others if one != "item_knn" or len(split.catalog) <= LARGEST]
     rows = [measured, *(_baseline(one, experiment, split, run, timed) for one in others)]
     if isinstance(experiment.data, World):
         oracle = Oracle(experiment.data.simulate())
@@ -114,23 +150,49 @@ def write_up(
                 run=run,
             )
         )
-    comparison = compare(rows, metrics=headline(experiment.evaluation.ks))
-    measured.save(folder)
-    write_page(folder / "report.html", measured.report, comparison)
-    runs.write_text(folder / "comparison.md", comparison.markdown() + "\n")
-    return measured.report, comparison
+    return rows
 
 
-def headline(ks: Sequence[int]) -> list[str]:
-    """The metrics that tables show: hit rate and NDCG of ten items where those are measured."""
-    k = 10 if 10 in ks else max(ks)
-    return [f"HR@{k}", f"NDCG@{k}"]
+def _judged(
+    experiment: Experiment,
+    ranker: Ranker,
+    split: RankingSplit,
+    folder: Path,
+    run: Run,
+    cost: Cost,
+    baselines: Sequence[str],
+) -> list[Measured]:
+    """The ranker, its baselines, and the oracle where there is one, asked about the shown items."""
+    name = experiment.recipe.name
+    rows = [measure_ranking(name, ranker.probabilities, experiment, split, cost=cost, folder=folder, run=run)]
+    others = [*(RANKING_BASELINES if baselines else ()), *(one for one in baselines if systems.find(one).ranks)]
+    for other in dict.fromkeys(one for one in others if one != name):
+        quiet = _quiet(run, experiment)
+        fitted = systems.find(other).fit(split, quiet)
+        assert isinstance(fitted, Ranker)
+        rows.append(measure_ranking(other, fitted.probabilities, experiment, split, run=quiet))
+    oracle = measure_oracle(experiment, split, run)
+    return rows if oracle is None else [*rows, oracle]
 
 
 def _baseline(name: str, experiment: Experiment, split: Split, run: Run, timed: bool) -> Measured:
-    quiet = Run(seed=experiment.seed, watches=tuple(watch for watch in run.watches if not isinstance(watch, JsonLines)))
+    quiet = _quiet(run, experiment)
     fitted = systems.find(name).fit(split, quiet)
     return measure(name, fitted.recommend, experiment, split, target_time=timed, run=quiet)
+
+
+def _refuse_requests(experiment: Experiment, split: Split) -> None:
+    """Who answers with lists has nothing to learn from requests; rankers themselves refuse any other split."""
+    if isinstance(split, RankingSplit) and not experiment.recipe.ranks:
+        raise SettingsError(
+            f"{experiment.recipe.name} recommends from the whole catalogue, and split={experiment.split.kind()} asks "
+            "about single items. Choose another split, or fit a system that ranks, such as item_rate."
+        )
+
+
+def _quiet(run: Run, experiment: Experiment) -> Run:
+    """A run that leaves nothing in the folder."""
+    return Run(seed=experiment.seed, watches=tuple(watch for watch in run.watches if not isinstance(watch, JsonLines)))
 
 
 def _claim(experiment: Experiment, folder: Path, *, resume: bool, overwrite: bool) -> None:

@@ -42,7 +42,9 @@ def group_report(
 
 def _table(rows: Sequence[Sequence[Planned]]) -> Table:
     claims = [row[0].claim for row in rows]
-    metrics = tuple(dict.fromkeys(metric for claim in claims for metric in claim.published)) or HEADLINE
+    metrics = (
+        tuple(dict.fromkeys(metric for claim in claims for metric in (*claim.shown, *claim.published))) or HEADLINE
+    )
     names = [claim.system for claim in claims]
     names = [
         f"{name} --row {claim.row}" if names.count(name) > 1 else name

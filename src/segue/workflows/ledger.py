@@ -126,9 +126,7 @@ def table(entries: Iterable[Entry]) -> str:
         numbers = " | ".join(f"{entry.mean(metric):.4f}" for metric in metrics)
         cpu = np.mean([seed.cpu_seconds for seed in entry.seeds]) / 60
         name = f"`{entry.system}`" + (f" ({entry.row})" if systems.count(entry.system) > 1 else "")
-        lines.append(
-            f"| {name} | {numbers} | {entry.spread(deciding)} | {published} | {cpu:.1f} CPU-min |"
-        )
+        lines.append(f"| {name} | {numbers} | {entry.spread(deciding)} | {published} | {cpu:.1f} CPU-min |")
     return "\n".join(lines)
 
 

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from segue.core.impressions import RankingSplit
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.run import Run
 from segue.core.seeding import numpy_generator
@@ -52,19 +54,27 @@ def protocol_of(experiment: Experiment, split: Split, *, target_time: bool | Non
     settings = split.dataset.origin.get("settings", {})
     origin: Mapping[str, object] = split.dataset.origin
     asked = experiment.evaluation
+    candidates, positives, seen = "all items", str(settings.get("positive") or "every event"), asked.seen
+    if target_time is None:
+        target_time = experiment.recipe.knows_target_time
+    if isinstance(split, RankingSplit):
+        drawn = bool((split.asked.events < 0).any())
+        candidates = "items taken and items drawn" if drawn else "items shown in the request"
+        positives, seen = ", ".join(split.schema.tasks), True
+        target_time = split.asked.histories.asked_at is not None
     return Protocol(
         split=split.rule,
         ties="the order column" if "order column" in str(origin.get("ties")) else "source order",
-        seen=asked.seen,
+        seen=seen,
         length=asked.length,
-        target_time=experiment.recipe.knows_target_time if target_time is None else target_time,
-        candidates="all items",
+        target_time=target_time,
+        candidates=candidates,
         duplicates=DUPLICATES[settings.get("duplicates", "keep")],
         core=settings.get("core") or 0,
         user_core=settings.get("user_core"),
         item_core=settings.get("item_core"),
         users=asked.users or 0,
-        positives=str(settings.get("positive") or "every event"),
+        positives=positives,
     )
 
 
@@ -105,29 +115,44 @@ def measure(
     slices = popularity_slices(targets, counts) + length_slices(targets, cases.histories.lengths)
     deciles = PopularityDeciles.of(ranking, cases.histories, counts)
     report = Report(
-        recipe=name,
-        dataset=DatasetNote.of(split.dataset),
-        protocol=protocol_of(experiment, split, target_time=target_time),
+        **circumstances(name, experiment, split, cost, folder, target_time=target_time),
         users=len(cases),
         metrics=means(answered.per_user),
         beyond=beyond_accuracy(ranking, cases.histories, counts, categories),
         slices=by_slice([HitRate(k=k), Ndcg(k=k), ReciprocalRank(k=k)], ranking, slices),
         recommended_deciles=deciles.recommended.tolist(),
         chosen_deciles=deciles.chosen.tolist(),
-        seed=experiment.seed,
-        seconds=cost.seconds,
-        cpu_seconds=cost.cpu_seconds,
-        peak_memory_mb=cost.peak_memory_mb,
-        hardware=hardware(),
-        versions=versions(),
-        command=" ".join(["segue", *sys.argv[1:]]) if sys.argv else "",
-        settings=experiment.recipe.dump() if name == experiment.recipe.name else {},
-        curves=_curves(folder),
         samples=_samples(cases, ranking, split),
     )
     return Measured(
         report, split.dataset.log.users["user_id"].gather(cases.histories.users).to_numpy(), answered.per_user
     )
+
+
+def circumstances(
+    name: str,
+    experiment: Experiment,
+    split: Split,
+    cost: Cost,
+    folder: Path | None,
+    *,
+    target_time: bool | None = None,
+) -> dict[str, Any]:
+    """What a report says besides what was measured: which system, data and rules, at what cost, on which machine."""
+    return {
+        "recipe": name,
+        "dataset": DatasetNote.of(split.dataset),
+        "protocol": protocol_of(experiment, split, target_time=target_time),
+        "seed": experiment.seed,
+        "seconds": cost.seconds,
+        "cpu_seconds": cost.cpu_seconds,
+        "peak_memory_mb": cost.peak_memory_mb,
+        "hardware": hardware(),
+        "versions": versions(),
+        "command": " ".join(["segue", *sys.argv[1:]]) if sys.argv else "",
+        "settings": experiment.recipe.dump() if name == experiment.recipe.name else {},
+        "curves": _curves(folder, "validation AUC" if isinstance(split, RankingSplit) else "validation NDCG"),
+    }
 
 
 def peak_memory_mb() -> float:
@@ -158,9 +183,9 @@ def _cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def _curves(folder: Path | None) -> dict[str, list[tuple[float, float]]]:
+def _curves(folder: Path | None, score: str) -> dict[str, list[tuple[float, float]]]:
     rows = curve(folder / "metrics.jsonl") if folder is not None else []
-    names = {"loss": "training loss", "score": "validation NDCG"}
+    names = {"loss": "training loss", "score": score}
     names |= {name: name for row in rows for name in row if "/" in name}  # what an objective notes
     return {
         words: [(row["step"], row[name]) for row in rows if name in row and math.isfinite(row[name])]

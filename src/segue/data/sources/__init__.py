@@ -29,12 +29,15 @@ _FAMILIES: dict[str, _Family] = {
 }
 
 
-def open_log(path: Path, asked: Mapping[str, str | None] | None = None, source: SourceName = "guess") -> RawLog:
+def open_log(
+    path: Path, asked: Mapping[str, str | None] | None = None, source: SourceName = "guess", history: bool = False
+) -> RawLog:
     """The log at `path`, and in its `source` and `why` which family it was taken for.
 
     Args:
         asked: columns that the person named, by role (user, item, time, rating, order); then the table is read as
             'files' unless a source is named, since the families know their columns.
+        history: with the earlier events that lie in a file of their own beside it.
 
     Raises:
         DataError: there is no such path, or nothing in it can be read.
@@ -44,6 +47,11 @@ def open_log(path: Path, asked: Mapping[str, str | None] | None = None, source: 
         raise DataError(
             f"{path} does not exist (looked in {Path.cwd()}). Is the path right? `segue data get` fetches public sets."
         )
+    raw = _open(path, asked, source)
+    return kuairand.with_earlier(raw, path) if history else raw
+
+
+def _open(path: Path, asked: Mapping[str, str | None], source: SourceName) -> RawLog:
     if source != "guess":
         return _FAMILIES[source].read(path, asked, f"source={source} was asked for")
     named = any(asked.get(role) for role in ("user", "item", "time", "rating"))
