@@ -66,7 +66,7 @@ def test_lengths_of_states_and_vectors_do_not_matter() -> None:
     with torch.no_grad():
         model.given *= torch.linspace(0.1, 7.0, TOKENS)[:, None]
         model.items.table.weight[3] *= 5.0
-        model.items.get_parameter("facts.parity.table")[1] *= 0.3
+        model.items.get_parameter("facts.item_parity.table")[1] *= 0.3
     after = GenerativePretraining(negatives=20)(model, BATCH, rng()).total.item()
     assert after == pytest.approx(before, rel=1e-5)
 
@@ -75,7 +75,7 @@ def test_categories_are_predicted_against_all_of_them_and_numbers_are_not() -> N
     fields = (Field("parity", "item", 3), Field("size", "item", 0))
     model = random_model(*fields)
     loss = GenerativePretraining(negatives=20, temperature=0.1)(model, BATCH, rng())
-    cosines = normalize(model.given, dim=1) @ normalize(model.items.get_parameter("facts.parity.table"), dim=1).T
+    cosines = normalize(model.given, dim=1) @ normalize(model.items.get_parameter("facts.item_parity.table"), dim=1).T
     wanted = cross_entropy(cosines / 0.1, 1 + BATCH.items % 2)
     assert set(loss.notes) == {"loss/item", "loss/parity"}
     assert loss.notes["loss/parity"].item() == pytest.approx(wanted.item(), rel=1e-5)

@@ -79,7 +79,7 @@ def same(one: nn.Module, other: nn.Module) -> set[str]:
 
 
 EVERYTHING = set(built().state_dict())
-FACTS = {"items.facts.parity.table", "items.facts.size.table"}
+FACTS = {"items.facts.item_parity.table", "items.facts.item_size.table"}
 BUFFERS = {"items.fact_parity", "items.fact_size"}
 HEAD = {name for name in EVERYTHING if name.startswith(("head.", "context."))}
 

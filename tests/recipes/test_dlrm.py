@@ -21,7 +21,7 @@ def test_interactions_are_the_dot_products_of_distinct_pairs() -> None:
 
 def test_a_number_is_seen_through_the_bottom_network_alone() -> None:
     batch, model = parity_batch(), model_of(dlrm.VARIANTS["small"])
-    assert set(model.items.facts) == {"parity"}
+    assert set(model.items.facts) == {"item_parity"}
     assert torch.equal(
         model._number(model.numbers[0], batch), torch.from_numpy(WORLD.item_features["size"])[batch.items]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
@@ -10,6 +9,7 @@ from segue.core.batches import SequenceBatch
 from segue.core.forms import Backbone
 from segue.core.shapes import Float
 from segue.layers.dropout import Dropout
+from segue.layers.recurrence import over_rows
 
 
 class Gru(Backbone):
@@ -36,20 +36,5 @@ class _Trunk(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, vectors: Float[Tensor, "tokens width"], batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
-        place = _place_by_step(batch)
-        steps = torch.bincount(batch.rows.positions).cpu()
-        packed = nn.utils.rnn.PackedSequence(self.dropout(vectors)[torch.argsort(place)], steps)
-        out: Tensor = self.dropout(self.gru(packed)[0].data[place])
+        out: Tensor = self.dropout(over_rows(self.gru, self.dropout(vectors), batch.rows))
         return out
-
-
-def _place_by_step(batch: SequenceBatch) -> Tensor:
-    """For each packed token its place when tokens lie step by step, the longest rows first, as the kernel wants."""
-    rows = batch.rows
-    longest_first = torch.argsort(rows.lengths, descending=True, stable=True)
-    rank = torch.empty_like(longest_first)
-    rank[longest_first] = torch.arange(len(rows), device=rank.device)
-    order = torch.argsort(rows.positions * len(rows) + rank[rows.owners])
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order), device=order.device)
-    return place

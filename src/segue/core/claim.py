@@ -12,7 +12,7 @@ class Claim(BaseModel):
 
     Rows with the same `trained` share their run folders: they ask one fitted system different questions. Rows with the
     same `group` are one published table, which `segue reproduce GROUP` makes; of those of one data set and protocol the
-    first is what the others are held against, and rows that start from nothing come before those that start from a run.
+    first (or the `reference`) is what the others are held against, and rows that start from nothing come before those that start from a run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -41,6 +41,8 @@ class Claim(BaseModel):
     """How many seeds the row wants."""
     group: str = ""
     """The published table that this row belongs to."""
+    reference: bool = False
+    """Whether the others of its table are held against this row, where that is not the first."""
     start: str = ""
     """The run name of the claim whose run of the same seed this one is fine-tuned from (the recipe's `start`)."""
     judge: str = ""

@@ -26,7 +26,7 @@ class ItemVectors(nn.Module):
         self.table = nn.Embedding(schema.items, width)
         nn.init.normal_(self.table.weight, std=SPREAD)
         self.fields = schema.fields_of("item")
-        self.facts = nn.ModuleDict({one.name: _FactVectors(one, width) for one in self.fields})
+        self.facts = nn.ModuleDict({f"item_{one.name}": _FactVectors(one, width) for one in self.fields})
         for one in self.fields:
             self.register_buffer(f"fact_{one.name}", facts[one.name])
 
@@ -37,7 +37,7 @@ class ItemVectors(nn.Module):
 
     def forward(self, items: Int[Tensor, " tokens"]) -> Float[Tensor, "tokens parts width"]:
         """The item's own vector first, then one for each fact."""
-        others = [self.facts[one.name](self.fact(one.name)[items]) for one in self.fields]
+        others = [self.facts[f"item_{one.name}"](self.fact(one.name)[items]) for one in self.fields]
         return torch.stack([self.table(items), *others], dim=1)
 
     def fact(self, name: str) -> Tensor:

@@ -43,9 +43,9 @@ class GenerativePretraining(Objective[Generating]):
         )
         count = known.sum()
         losses = {"item": sampled_cross_entropy(states, _unit(model.items.table.weight), targets, rows, drawn, known)}
-        for field in model.items.fields:
+        for field, vectors in zip(model.items.fields, model.items.facts.values(), strict=True):
             if field.size:
-                table = _unit(model.items.get_parameter(f"facts.{field.name}.table"))
+                table = _unit(vectors.get_parameter("table"))
                 values = model.items.fact(field.name)[targets].masked_fill(known == 0, 0)
                 losses[field.name] = cross_entropy(states @ table.T, values, ignore_index=0, reduction="sum")
         notes = {f"loss/{name}": loss.detach() / count.clamp_min(1) for name, loss in losses.items()}

@@ -26,6 +26,7 @@ from segue.layers.facts import ContextVectors, ItemVectors
 from segue.layers.tower import Tower
 from segue.objectives.action_likelihood import ActionLikelihood
 from segue.procedures.supervised_ranking import SupervisedRanking
+from segue.recipes._ranking_tables import ranking_claims
 from segue.training.loop import Loop
 from segue.training.optim import AdamW
 
@@ -92,3 +93,4 @@ VARIANTS = {
          "procedure.loop.optimizer.rate": 1e-2, "procedure.loop.epochs": 14, "procedure.loop.patience": 0}
     )
 }  # fmt: skip
+CLAIMS = ranking_claims("deepfm", {"model.hidden": [192, 96]})

@@ -18,6 +18,7 @@ from segue.models.dual_flow_ranker import DualFlowRanker
 from segue.models.interleaved_ranker import InterleavedRanker
 from segue.objectives.action_likelihood import ActionLikelihood
 from segue.procedures.supervised_ranking import SupervisedRanking
+from segue.recipes._ranking_tables import ranking_claims
 from segue.training.loop import Loop
 from segue.training.optim import AdamW
 
@@ -59,3 +60,8 @@ VARIANTS = {
         }
     ),
 }
+CLAIMS = (
+    *ranking_claims("dfgr", {"model.width": 64}, reference=True),
+    *ranking_claims("dfgr_single", {"model.width": 64}),
+    *ranking_claims("dfgr_blind", {"model.width": 64}),
+)

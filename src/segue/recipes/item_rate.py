@@ -18,6 +18,7 @@ from segue.core.recipe import Paper, Recipe
 from segue.core.run import Run
 from segue.core.shapes import Float
 from segue.core.tables import Catalog, Split
+from segue.recipes._ranking_tables import ranking_claims
 
 
 class ItemRate(Recipe):
@@ -72,4 +73,4 @@ RECIPE = ItemRate(
     paper=Paper(authors="Common practice", title="The smoothed action rate of each item", year=2000),
 )
 VARIANTS: dict[str, ItemRate] = {}
-CLAIMS = ()
+CLAIMS = ranking_claims("item_rate", loop="")

@@ -19,6 +19,7 @@ from segue.models.dual_flow_ranker import DualFlowRanker
 from segue.models.interleaved_ranker import InterleavedRanker
 from segue.objectives.action_likelihood import ActionLikelihood
 from segue.procedures.supervised_ranking import SupervisedRanking
+from segue.recipes._ranking_tables import ranking_claims
 from segue.training.loop import Loop
 from segue.training.optim import AdamW
 
@@ -50,3 +51,4 @@ VARIANTS = {
         }
     ),
 }
+CLAIMS = (*ranking_claims("metagr", {"model.width": 64}), *ranking_claims("metagr_merged", {"model.width": 64}))

@@ -29,7 +29,7 @@ def group_report(
         RunError: a run cannot be read, or a claim names a metric that its report does not have.
     """
     tables: dict[str, list[list[Planned]]] = {}
-    for claim in sorted(claims, key=lambda claim: bool(claim.start)):
+    for claim in sorted(claims, key=lambda claim: (not claim.reference, bool(claim.start))):
         row = [Planned(claim, seed, data, folder) for seed in range(seeds or claim.seeds)]
         tables.setdefault(row[0].question, []).append(row)
     rows = [[row for row in every if not row[0].claim.sweep] for every in tables.values()]

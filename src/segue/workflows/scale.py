@@ -80,8 +80,8 @@ class ScaleReport(Note):
         said = [
             f"# {self.system} by size",
             "",
-            f"{self.dataset.name} (digest {self.dataset.digest[:8]}), {self.split}; {seeds} seed(s), mean and "
-            "deviation between seeds.",
+            f"{self.dataset.name} (digest {self.dataset.digest[:8]}), {self.split}; "
+            + (f"mean and deviation of {seeds} seeds." if seeds > 1 else "one seed."),
             "",
             "| " + " | ".join(head) + " |",
             "|" + " --- |" * len(head),

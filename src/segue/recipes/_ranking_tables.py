@@ -1,0 +1,79 @@
+"""The table in which rankers stand side by side: one question, one budget of learning, on three data sets.
+
+What would decide a comparison for another reason than the system is the same for all of them: what they are told, how
+far they look back, the optimiser and its steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from segue.core.claim import Claim
+
+LEARNING: dict[str, Any] = {
+    "epochs": 4,
+    "patience": 1,
+    "precision": "float32",
+    "optimizer": {"rate": 3e-3, "beta1": 0.9, "beta2": 0.98, "schedule": "linear", "warmup": 0.05},
+}
+"""Chosen on the validation requests of the simulated world, with DFGR."""
+SETS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+    "world": ("world", {"data.users": 1200}, ("AUC click", "GAUC click", "LogLoss click", "AUC like", "AUC purchase")),
+    "kuairand": (
+        "kuairand-pure",
+        {
+            "data.history": True,
+            "split.tasks": ["is_click", "long_view", "is_like"],
+            "split.actions": ["is_click", "long_view", "is_like", "earlier"],
+            "split.facts": ["tag", "author_id", "user:user_active_degree", "place:tab"],
+            "split.at": "2022-04-29T16:00:00",
+        },
+        ("AUC is_click", "GAUC is_click", "LogLoss is_click", "AUC long_view", "AUC is_like"),
+    ),
+    "taobao": (
+        "taobao-userbehavior-sample",
+        {"split": {"kind": "last_event", "events": None}},
+        ("AUC taken", "GAUC taken", "LogLoss taken"),
+    ),
+}
+"""By the name of the row: the data set, its settings, and the measures shown. On KuaiRand the last day of Beijing is
+asked."""
+
+
+def ranking_claims(
+    system: str,
+    settings: Mapping[str, Any] = {},
+    *,
+    loop: str = "procedure.loop",
+    special: Mapping[str, Mapping[str, Any]] = {},
+    suffix: str = "",
+    group: str = "ranking",
+    trained: bool = False,
+    reference: bool = False,
+) -> tuple[Claim, ...]:
+    """The rows of a system in a table of rankers, with settings of its own.
+
+    Args:
+        loop: where its loop of learning is; empty for a system without one.
+        special: further settings of its own for one row.
+        suffix: behind the name of the row.
+        trained: whether the runs are those of the row without the suffix.
+        reference: whether the others are held against it.
+    """
+    return tuple(
+        Claim(
+            system=system,
+            row=f"{row}{suffix}",
+            data=data,
+            settings=({"batches.users": 32, loop: LEARNING} if loop else {})
+            | asked
+            | dict(settings)
+            | dict(special.get(row, {})),
+            trained=row if trained else "",
+            shown=shown,
+            group=group,
+            reference=reference,
+        )
+        for row, (data, asked, shown) in SETS.items()
+    )
