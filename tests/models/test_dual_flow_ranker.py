@@ -22,7 +22,7 @@ from segue.models.dual_flow_ranker import DualFlowRanker, DualFlowRankerModel
 from segue.models.interleaved_ranker import InterleavedRanker
 
 DEPTHS = st.integers(1, 3)
-EXAMPLES = settings(max_examples=12, deadline=None)
+EXAMPLES = settings(max_examples=8, deadline=None)
 
 
 def model_of(depth: int = 2, own: bool = False, actions: str = "true", heads: int = 2) -> DualFlowRankerModel:

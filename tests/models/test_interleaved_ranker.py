@@ -14,7 +14,7 @@ from segue.core.errors import SettingsError
 from segue.core.impressions import Impressions
 from segue.models.interleaved_ranker import InterleavedRanker, InterleavedRankerModel
 
-EXAMPLES = settings(max_examples=12, deadline=None)
+EXAMPLES = settings(max_examples=8, deadline=None)
 TRUNK = Hstu(width=8, depth=2, heads=2, head_width=4, dropout=0.0, own=True)
 
 

@@ -1,10 +1,13 @@
 """MetaGR learns from actions too, and its variants build and take a step."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from segue.core.ranking_recipe import RankingRecipe
 from segue.core.run import Run
+from segue.evaluation.probabilities import area_under_curve
 from segue.recipes import metagr
 from segue.testing import check_ranker, parity_requests
 
@@ -20,9 +23,18 @@ def test_every_variant_takes_a_step(recipe: RankingRecipe) -> None:
 
 @pytest.mark.slow
 def test_contract() -> None:
-    # Whose side a user is on gives 0.7 without any history. With times, it leans on actions of the same request, which
-    # bear the same time and are not there in use.
-    check_ranker(metagr.VARIANTS["small"].changed({"backbone.timed": False}), right=0.76)
+    check_ranker(metagr.VARIANTS["small"], right=0.68)
+
+
+@pytest.mark.slow
+def test_it_learns_from_actions() -> None:
+    # Without the fact about users that gives half of it away, who knows no action stays below 0.62. With times, it
+    # leans on actions of the same request, which bear the same time and are not there in use.
+    split = parity_requests(users=400)
+    split = replace(split, schema=replace(split.schema, fields=split.schema.fields_of("item")))
+    fitted = metagr.VARIANTS["small"].changed({"backbone.timed": False}).fit(split, Run(seed=0))
+    found = fitted.probabilities(split.asked)
+    assert area_under_curve(found[:, 0], split.asked.labels[:, 0]) > 0.7
 
 
 @pytest.mark.slow

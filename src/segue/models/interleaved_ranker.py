@@ -37,6 +37,9 @@ class InterleavedRanker(RankingModelPart):
     apart: bool = True
     """Items and actions have tokens of their own; otherwise a token holds an item and the action of the event before
     it, a control with as many tokens as the dual flow."""
+    session_aware: bool = False
+    """Judge everything as a candidate while learning too: no action of an item's own request is seen, as in use, for
+    the price of a token more an item."""
 
     def build(
         self, backbone: Backbone | None, schema: Schema, facts: Mapping[str, Tensor], length: int
@@ -76,7 +79,7 @@ class InterleavedRankerModel(nn.Module):
 
     def logits(self, batch: RankingBatch) -> Float[Tensor, "shown tasks"]:
         """The log odds of each action; while learning, those that histories hold are read there."""
-        context = self.begin(batch, states=self.training)
+        context = self.begin(batch, states=self.training and not self.part.session_aware)
         if context.states is None or not len(context.states):
             return self.judge(context, batch)
         hidden = context.states[batch.places.clamp_min(0) * self.steps]

@@ -61,6 +61,7 @@ def ranking_claims(
         trained: whether the runs are those of the row without the suffix.
         reference: whether the others are held against it.
     """
+    learning = {"batches.users": 32, loop: LEARNING} if loop else {}
     return tuple(
         Claim(
             system=system,

@@ -4,8 +4,8 @@ Zhai et al. 2024, "Actions Speak Louder than Words: Trillion-Parameter Sequentia
 Recommendations", ICML, arXiv:2402.17152, section 2.2; the name is that of DFGR, arXiv:2505.16752. Optimiser and dropout
 are those of Meta's public ranking configuration. Differs: candidates see no action of their own request in use; facts
 about user and place enter before the heads, and the user's id nowhere; weights begin as wide as in our DFGR. As
-published, an item learns from the actions of earlier items of its own request, which are not there in use; the time bias
-makes it easy to lean on them (`backbone.timed=false` learned our test requests better). `metagr_merged` has one token an
+published, an item learns from actions of earlier items of its own request, which are not there in use; the time bias
+makes it easy to lean on them (`backbone.timed=false` learned test requests better). `metagr_merged` has one token an
 event and learns from the last request of each pass alone, as a merged token of one flow must.
 """
 
@@ -41,6 +41,7 @@ RECIPE = RankingRecipe(
 )  # fmt: skip
 VARIANTS = {
     "merged": RECIPE.changed({"name": "metagr_merged", "batches.latest": True, "model": DualFlowRanker()}),
+    "session": RECIPE.changed({"name": "metagr_session", "model.session_aware": True}),
     "small": RECIPE.changed(
         {
             "name": "metagr_small",
@@ -51,4 +52,8 @@ VARIANTS = {
         }
     ),
 }
-CLAIMS = (*ranking_claims("metagr", {"model.width": 64}), *ranking_claims("metagr_merged", {"model.width": 64}))
+CLAIMS = (
+    *ranking_claims("metagr", {"model.width": 64}),
+    *ranking_claims("metagr_session", {"model.width": 64}),
+    *ranking_claims("metagr_merged", {"model.width": 64}),
+)
