@@ -67,10 +67,7 @@ def ranking_claims(
             system=system,
             row=f"{row}{suffix}",
             data=data,
-            settings=({"batches.users": 32, loop: LEARNING} if loop else {})
-            | asked
-            | dict(settings)
-            | dict(special.get(row, {})),
+            settings={**learning, **asked, **settings, **special.get(row, {})},
             trained=row if trained else "",
             shown=shown,
             group=group,
