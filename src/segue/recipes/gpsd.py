@@ -12,6 +12,8 @@ than clicks; `world_nt` is the same from scratch.
 
 from __future__ import annotations
 
+from typing import Any
+
 from segue.backbones.causal_transformer import CausalTransformer
 from segue.core.ranking_recipe import RankingRecipe
 from segue.core.recipe import Paper
@@ -22,6 +24,7 @@ from segue.objectives.action_likelihood import ActionLikelihood
 from segue.objectives.generative_pretraining import GenerativePretraining
 from segue.procedures.pretrain_transfer import PretrainTransfer
 from segue.procedures.supervised_ranking import SupervisedRanking
+from segue.recipes._ranking_tables import ranking_claims
 from segue.training.loop import Loop
 from segue.training.optim import AdamW
 
@@ -84,3 +87,25 @@ VARIANTS = {
         }
     ),
 }
+_LOOP, _SETS = "procedure.ranking.loop", ("world", "kuairand", "taobao", "taobao-last")
+_EVERY = {"procedure.generation.positive": False}
+_LOGS: dict[str, Any] = {"special": {"kuairand": _EVERY, "taobao": _EVERY, "taobao-last": _EVERY}}
+"""Real logs do not say of each earlier event whether it was clicked, so every event is foretold."""
+CLAIMS = (
+    *ranking_claims("gpsd_world_nt", loop=_LOOP, **_LOGS),
+    *ranking_claims("gpsd_world", loop=_LOOP, **_LOGS),
+    *ranking_claims(
+        "gpsd_world_nt", loop=_LOOP, group="gpsd", suffix="-strategies", trained=True, rows=_SETS[:3], **_LOGS
+    ),
+    *ranking_claims("gpsd_world", loop=_LOOP, group="gpsd", suffix="-strategies", trained=True, rows=_SETS[:3], **_LOGS),
+    *ranking_claims("gpsd_world_nt", loop=_LOOP, group="gpsd", rows=_SETS[3:], **_LOGS),
+    *ranking_claims("gpsd_world", loop=_LOOP, group="gpsd", rows=_SETS[3:], **_LOGS),
+    *(
+        claim
+        for strategy in ("ft", "st", "ft_sf")
+        for claim in ranking_claims(
+            "gpsd_world", {"procedure.strategy": strategy}, loop=_LOOP, group="gpsd", suffix=f"-{strategy}",
+            rows=_SETS, **_LOGS,
+        )
+    ),
+)  # fmt: skip
