@@ -12,7 +12,8 @@ class Claim(BaseModel):
 
     Rows with the same `trained` share their run folders: they ask one fitted system different questions. Rows with the
     same `group` are one published table, which `segue reproduce GROUP` makes; of those of one data set and protocol the
-    first (or the `reference`) is what the others are held against, and rows that start from nothing come before those that start from a run.
+    first (or the `reference`) is what the others are held against, and rows that start from nothing come before those
+    that start from a run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -97,7 +97,9 @@ CLAIMS = (
     *ranking_claims(
         "gpsd_world_nt", loop=_LOOP, group="gpsd", suffix="-strategies", trained=True, rows=_SETS[:3], **_LOGS
     ),
-    *ranking_claims("gpsd_world", loop=_LOOP, group="gpsd", suffix="-strategies", trained=True, rows=_SETS[:3], **_LOGS),
+    *ranking_claims(
+        "gpsd_world", loop=_LOOP, group="gpsd", suffix="-strategies", trained=True, rows=_SETS[:3], **_LOGS
+    ),
     *ranking_claims("gpsd_world_nt", loop=_LOOP, group="gpsd", rows=_SETS[3:], **_LOGS),
     *ranking_claims("gpsd_world", loop=_LOOP, group="gpsd", rows=_SETS[3:], **_LOGS),
     *(
