@@ -18,10 +18,10 @@ EXAMPLES = settings(max_examples=8, deadline=None)
 TRUNK = Hstu(width=8, depth=2, heads=2, head_width=4, dropout=0.0, own=True)
 
 
-def model_of(depth: int = 2, apart: bool = True) -> InterleavedRankerModel:
+def model_of(depth: int = 2, apart: bool = True, session_aware: bool = False) -> InterleavedRankerModel:
     """Random weights in double precision, large enough to matter."""
     torch.manual_seed(0)
-    part = InterleavedRanker(width=4, hidden=(6,), apart=apart)
+    part = InterleavedRanker(width=4, hidden=(6,), apart=apart, session_aware=session_aware)
     model = part.build(TRUNK.changed({"depth": depth}), SCHEMA, FACTS, BATCHES.length).double()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
@@ -74,6 +74,17 @@ def test_while_learning_items_see_the_actions_of_their_own_request_as_published(
     # Two requests of two; the second is no event that anybody looks back at, so its items are judged as in use.
     moved = moved_by_flipping(model_of().train(), shown([[2, 2]]), 0)
     assert moved.tolist() == [False, True, True, True]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@given(sizes=SIZES, depth=st.integers(1, 3), seed=st.integers(0, 99))
+@EXAMPLES
+def test_who_is_session_aware_learns_what_it_will_be_asked(
+    apart: bool, sizes: list[list[int]], depth: int, seed: int
+) -> None:
+    model, some = model_of(depth, apart, session_aware=True), shown(sizes, seed)
+    in_use = answers(model, some)
+    torch.testing.assert_close(answers(model.train(), some), in_use, atol=1e-12, rtol=1e-12)
 
 
 @pytest.mark.parametrize("apart", [True, False])

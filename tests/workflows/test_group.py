@@ -118,6 +118,14 @@ def test_points_of_a_sweep_are_drawn_and_are_no_rows(done: dict[str, Path]) -> N
     assert {entry.row for entry in ledger.read_all(done["ledger"])} == {"walks"}
 
 
+def test_a_table_may_be_held_against_another_row_than_the_first(done: dict[str, Path]) -> None:
+    other = TUNED.model_copy(update={"reference": True, "shown": ("HR@10",)})
+    report = group_report("toy", [BASE, other], done["data"], done["folder"], 2)
+    assert [system.name for system in report.tables[0].systems] == [TUNER, SMALL]
+    assert report.tables[0].systems[0].cells["HR@10"].p is None
+    assert report.tables[0].systems[1].cells["HR@10"].p is not None
+
+
 def test_finished_runs_are_only_read(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reproduce, "fit", never)
     entries = reproduce.reproduce("toy", **places)
