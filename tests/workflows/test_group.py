@@ -17,6 +17,7 @@ from segue.evaluation.comparison import tabulate
 from segue.evaluation.group_page import GroupReport
 from segue.evaluation.report import Measured, read_report
 from segue.workflows import ledger, reproduce
+from segue.workflows.group import group_report
 from segue.workflows.runs import experiment_of
 
 SMALL, TUNER = "workflows.started:BEFORE", "workflows.started:RECIPE"
