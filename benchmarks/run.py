@@ -137,6 +137,11 @@ COMPARISONS = {
         allocators=("tuned",),
         smaller_is_better=True,
     ),
+    "dual_flow": Comparison(
+        "MetaGR's training step as a multiple of DFGR's: a layer, N = 4,096, D = 256",
+        (Side("ours/dual_flow", "", "--quick"),),
+        allocators=("tuned",),
+    ),
     "k_means": Comparison(
         "seconds from 1,000,000 x 384 vectors to 256 centroids and all codes: 25 steps on 65,536 of them",
         (
