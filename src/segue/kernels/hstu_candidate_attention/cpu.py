@@ -2,7 +2,7 @@
 
 Queries come oldest first within a row, so the strips of a whole history do half the work of its square. Weights of a
 strip stay in the cache and are computed again in the backward pass. Padding is read from and written to one spare row
-at the end of every packed tensor. Measured in `benchmarks/ranking_attention.py`.
+at the end of every packed tensor. Measured in `benchmarks/ours/dual_flow.py`.
 """
 
 from __future__ import annotations
