@@ -10,7 +10,7 @@ from segue.simulation.world import TINY
 
 QUICK = (
     "--set", f"data={json.dumps(TINY.dump())}", "--set", "procedure.pretraining.epochs=1",
-    "--set", "procedure.ranking.loop.epochs=1",
+    "--set", "procedure.ranking.loop.epochs=1", "--set", "backbone.depth=1",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from segue.workflows.scale import ScaleReport, dense_parameters, scale
 
 SETTINGS = {
     "data": TINY.dump(),
+    "backbone.depth": 1,
     "batches.users": 64,
     "procedure.pretraining.epochs": 1,
     "procedure.ranking.loop.epochs": 1,
