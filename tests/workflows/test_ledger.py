@@ -86,7 +86,7 @@ def test_rows_of_a_published_table_stand_together() -> None:
     rows = [entry("sasrec", 0.30), entry("letter", 0.20), entry("gflowgr", 0.25)]
     rows = [rows[0], *(row.model_copy(update={"group": "gflowgr"}) for row in (rows[2], rows[1]))]
     (text,) = ledger.page(rows).split("## ")[1:]
-    alone, together = text.split("The published table `gflowgr`:")
+    alone, together = text.split("The table `gflowgr`:")
     assert alone.count("| `") == 1
     assert "| `sasrec` |" in alone
     assert together.index("| `gflowgr` |") < together.index("| `letter` |")

@@ -120,9 +120,8 @@ def table(entries: Iterable[Entry]) -> str:
         f"| --- |{' ---: |' * len(metrics)} --- | ---: | ---: |",
     ]
     for entry in entries:
-        published = " / ".join(
-            f"{entry.published[metric]:.4f}" if metric in entry.published else "–" for metric in metrics
-        )
+        told = (f"{entry.published[metric]:.4f}" if metric in entry.published else "–" for metric in metrics)
+        published = " / ".join(told) if entry.published else "–"
         numbers = " | ".join(f"{entry.mean(metric):.4f}" for metric in metrics)
         cpu = np.mean([seed.cpu_seconds for seed in entry.seeds]) / 60
         name = f"`{entry.system}`" + (f" ({entry.row})" if systems.count(entry.system) > 1 else "")
@@ -135,7 +134,7 @@ def _tables(entries: list[Entry]) -> list[str]:
     parts = []
     for group in sorted({entry.group for entry in entries}):
         if group:
-            parts += [f"The published table `{group}`:", ""]
+            parts += [f"The table `{group}`:", ""]
         parts += [table(entry for entry in entries if entry.group == group), ""]
     return parts
 
