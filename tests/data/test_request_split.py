@@ -334,19 +334,6 @@ def test_now_is_what_the_split_would_have_asked():
     assert asked.actions.tolist() == theirs.actions[low:high].tolist()
 
 
-def test_bare_asks_after_a_history_that_is_in_no_log():
-    asked = RULE.bare(SMALL, np.array([4, 2]), [["click"], ["like", "click"]], np.array([1, 0]))
-    assert seen(asked) == [[4, 2]]
-    assert asked.actions.tolist() == [[1, 0], [1, 1]]
-    assert asked.histories.users.tolist() == [-1]
-    assert asked.histories.asked_at is None
-    assert RULE.bare(SMALL, np.array([], dtype=np.int64), [], np.array([1])).actions.shape == (0, 2)
-    with pytest.raises(DataError, match="'clik' is none of the actions that histories tell; did you mean 'click'"):
-        RULE.bare(SMALL, np.array([4]), [["clik"]], np.array([1]))
-    with pytest.raises(DataError, match="2 events came with the actions of 1"):
-        RULE.bare(SMALL, np.array([4, 2]), [["click"]], np.array([1]))
-
-
 def test_the_schema_is_known_without_a_cut():
     for rule, dataset in ((RULE, SMALL), (LastEvent(), LADDER)):
         assert rule.schema_of(dataset) == rule.cut(dataset, 0).schema

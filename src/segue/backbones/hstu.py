@@ -16,7 +16,7 @@ from segue.core.shapes import Float, Int
 from segue.kernels.hstu_attention import hstu_attention
 from segue.kernels.hstu_candidate_attention import hstu_candidate_attention
 from segue.layers.dropout import Dropout
-from segue.layers.judging import Context, Judging
+from segue.layers.judging import Context, Judging, grown
 
 BUCKETS = 129
 """Time buckets, each 0.301 wide in natural logarithms of seconds."""
@@ -100,7 +100,7 @@ class _Trunk(Judging):
         *,
         states: bool = False,
     ) -> Context:
-        merged, order = _merged(context.rows, rows)
+        merged, order = grown(context.rows, rows)
         places = context.rows.lengths[rows.owners] + rows.positions
         known = None if times is None or context.times is None else torch.cat([context.times, times])[order]
         asking = _Asking(merged, rows.owners, places + 1, places, times, known)
@@ -216,11 +216,3 @@ class _Layer(nn.Module):
         gated = gate * layer_norm(mixed, mixed.shape[-1:], eps=1e-6)
         out: Tensor = vectors + self.out(self.dropout(gated))
         return out
-
-
-def _merged(old: Rows, new: Rows) -> tuple[Rows, Tensor]:
-    """The rows one after another's end, and which token of `old` and then `new` each of theirs is."""
-    rows = Rows(old.offsets + new.offsets)
-    first = torch.arange(len(old.owners), device=old.offsets.device) + new.offsets[old.owners]
-    second = torch.arange(len(new.owners), device=old.offsets.device) + old.offsets[new.owners + 1]
-    return rows, torch.cat([first, second]).argsort()

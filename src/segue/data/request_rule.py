@@ -13,10 +13,9 @@ from pydantic import PositiveInt
 from segue.core.errors import DataError
 from segue.core.impressions import UNKNOWN, Impressions, RankingSplit, Schema
 from segue.core.shapes import Int
-from segue.core.tables import NOBODY, Cases, Dataset, Histories, InteractionLog
+from segue.core.tables import Cases, Dataset, Histories, InteractionLog
 from segue.data.facts import Facts, Told, read_facts, well_known
 from segue.data.moments import moment_text
-from segue.data.sources.suggest import nearest
 from segue.data.split import SplitRule
 from segue.data.tasks import Actions, answers
 
@@ -85,60 +84,18 @@ class RequestRule(SplitRule):
             timestamps=times,
             columns={name: np.asarray(values[window]) for name, values in log.columns.items()},
         )
-        actions = self.known_actions(dataset, past)
-        return self._one(dataset, past.items, actions, items, times, at, user)
-
-    def bare(
-        self,
-        dataset: Dataset,
-        history: Int[np.ndarray, " events"],
-        actions: Sequence[Sequence[str]],
-        items: Int[np.ndarray, " shown"],
-        times: Int[np.ndarray, " events"] | None = None,
-        at: int | None = None,
-    ) -> Impressions:
-        """The one request that asks about these items after a history that is in no log.
-
-        Args:
-            actions: the names of the actions taken with each event of the history.
-
-        Raises:
-            DataError: an action is none that histories tell, or their number is not that of the events.
-        """
-        names = self.named_actions(dataset)
-        if len(actions) != len(history):
-            raise DataError(f"a history of {len(history)} events came with the actions of {len(actions)} events.")
-        for action in {action for some in actions for action in some}:
-            if action not in names:
-                raise DataError(
-                    f"'{action}' is none of the actions that histories tell{nearest(action, names)} "
-                    f"They are: {', '.join(names)}."
-                )
-        taken = np.array([[name in some for name in names] for some in actions], dtype=np.int8)
-        return self._one(dataset, history, taken.reshape(-1, len(names)), items, times, at, NOBODY)
-
-    def _one(
-        self,
-        dataset: Dataset,
-        history: Int[np.ndarray, " events"],
-        actions: Int[np.ndarray, "events actions"],
-        items: Int[np.ndarray, " shown"],
-        times: Int[np.ndarray, " events"] | None,
-        at: int | None,
-        user: int,
-    ) -> Impressions:
         told = self.told(dataset)
         places = [one for one in told.fields if one.of == "place"]
         return Impressions(
             histories=Histories(
-                items=history,
+                items=past.items,
                 starts=np.array([0]),
-                ends=np.array([len(history)]),
+                ends=np.array([len(past)]),
                 users=np.array([user]),
                 timestamps=times,
                 asked_at=None if at is None or times is None else np.array([at]),
             ),
-            actions=actions,
+            actions=self.known_actions(dataset, past),
             items=np.asarray(items),
             bounds=np.array([0, len(items)]),
             labels=np.full((len(items), len(self.named_tasks(dataset))), UNKNOWN, dtype=np.int8),

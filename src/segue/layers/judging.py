@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from segue.core.batches import Rows
@@ -64,3 +65,11 @@ class Judging(nn.Module, ABC):
 
         `states` of the result are those of the new events alone.
         """
+
+
+def grown(old: Rows, new: Rows) -> tuple[Rows, Int[Tensor, " tokens"]]:
+    """Each new row behind the end of its old one, and which token of all old and then all new ones each token is."""
+    rows = Rows(old.offsets + new.offsets)
+    first = torch.arange(len(old.owners), device=old.offsets.device) + new.offsets[old.owners]
+    second = torch.arange(len(new.owners), device=old.offsets.device) + old.offsets[new.owners + 1]
+    return rows, torch.cat([first, second]).argsort()

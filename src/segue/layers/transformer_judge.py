@@ -14,7 +14,7 @@ from segue.core.errors import SettingsError
 from segue.core.impressions import Candidates
 from segue.core.shapes import Float, Int
 from segue.layers.attention import SelfAttention
-from segue.layers.judging import Context, Judging
+from segue.layers.judging import Context, Judging, grown
 from segue.layers.transformer import Residual, Transformer
 
 
@@ -77,11 +77,8 @@ class TransformerJudge(Judging):
 
         Every layer is computed in full, with or without `states`.
         """
-        grown = Rows(context.rows.offsets + rows.offsets)
-        old = grown.offsets[:-1][context.rows.owners] + context.rows.positions
+        merged, order = grown(context.rows, rows)
         before = context.rows.lengths[rows.owners] + rows.positions
-        new = grown.offsets[:-1][rows.owners] + before
-        order = torch.cat([old, new]).argsort()
 
         def together(one: Tensor, other: Tensor) -> Tensor:
             return torch.cat([one, other])[order]
@@ -95,12 +92,12 @@ class TransformerJudge(Judging):
                 added = block.brick.keys_and_values(block.entering(hidden), before)
                 keys, values = (together(one, other) for one, other in zip(next(contexts), added, strict=True))
                 layers.append((keys, values))
-                asks = partial(block.brick.judge, context=layers[-1], rows=grown, candidates=candidates)
+                asks = partial(block.brick.judge, context=layers[-1], rows=merged, candidates=candidates)
                 hidden = block.around(hidden, asks)
             else:
                 hidden = block.around(hidden, block.brick)
         joined = together(context.times, times) if context.times is not None and times is not None else None
-        return Context(grown, layers, joined, self._leaving(hidden) if states else None)
+        return Context(merged, layers, joined, self._leaving(hidden) if states else None)
 
     def _blocks(self) -> Iterator[Residual]:
         """Attention and feed-forward in turn."""
