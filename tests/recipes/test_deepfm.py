@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import nn
 
 from parity import parity_batch
@@ -36,6 +37,12 @@ def test_size() -> None:
     facts = (3 + 1 + 3 + 3) * 64 + (3 + 1) * 4 + (3 + 3) * 2
     actions = 2 * (2 + 2) * 64
     assert sized(deepfm.RECIPE) == tower + facts + actions + 2 * 64
+
+
+def test_facts_that_two_tables_read_are_saved() -> None:
+    model = model_of(deepfm.RECIPE)
+    assert torch.equal(model.items.fact("parity"), model.first.fact("parity"))
+    assert save(dict(model.state_dict()))  # refuses tensors that share memory
 
 
 @pytest.mark.slow

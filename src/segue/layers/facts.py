@@ -28,7 +28,7 @@ class ItemVectors(nn.Module):
         self.fields = schema.fields_of("item")
         self.facts = nn.ModuleDict({f"item_{one.name}": _FactVectors(one, width) for one in self.fields})
         for one in self.fields:
-            self.register_buffer(f"fact_{one.name}", facts[one.name])
+            self.register_buffer(f"fact_{one.name}", facts[one.name].clone())  # safetensors takes no shared ones
 
     @property
     def count(self) -> int:
