@@ -87,3 +87,19 @@ def test_the_logits_of_a_million_items_never_exist_at_once(monkeypatch: pytest.M
     loss = linear_cross_entropy(states, table, torch.arange(40))
     assert loss.item() == pytest.approx(40 * 13.815511, rel=1e-5)  # ln of a million: all items are alike
     assert sizes == [16 * 1_000_000]  # of 40 tokens, 16 at a time
+
+
+@pytest.mark.parametrize("frozen", ["states", "table"])
+def test_what_is_frozen_gets_no_gradient_and_the_other_the_same(frozen: str) -> None:
+    def gradients(*learning: str) -> dict[str, torch.Tensor | None]:
+        generator = torch.Generator().manual_seed(3)
+        inputs = {name: torch.randn(5, 4, generator=generator) for name in ("states", "table")}
+        for name in learning:
+            inputs[name].requires_grad_()
+        linear_cross_entropy(**inputs, targets=torch.arange(5)).backward()
+        return {name: tensor.grad for name, tensor in inputs.items()}
+
+    both, other = gradients("states", "table"), "table" if frozen == "states" else "states"
+    alone = gradients(other)
+    assert alone[frozen] is None
+    assert torch.equal(alone[other], both[other])
