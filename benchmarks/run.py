@@ -142,6 +142,27 @@ COMPARISONS = {
         (Side("ours/dual_flow", "", "--quick"),),
         allocators=("tuned",),
     ),
+    "language_training": Comparison(
+        "transformers' Trainer beside our fine-tuning of the same language model: tokens per second, adapters",
+        (Side("ours/language_training", "--data {data}/ml-1m --learn adapters", "--steps 2 --rounds 1"),),
+        allocators=("tuned",),
+    ),
+    "language_training_whole": Comparison(
+        "the same with all weights learnt",
+        (Side("ours/language_training", "--data {data}/ml-1m --learn everything", "--steps 2 --rounds 1"),),
+        allocators=("tuned",),
+    ),
+    "language_writing": Comparison(
+        "transformers' generate beside our beam search over free text: users per second, 4 beams",
+        (Side("ours/language_writing", "--items {data}/ml-1m/items.parquet", "--users 32 --steps 20 --rounds 1"),),
+        allocators=("tuned",),
+    ),
+    "grounding": Comparison(
+        "seconds for 10,000 written texts among 100,000 titles, the 50 nearest, 64 wide",
+        (Side("ours/grounding", "", "--texts 500"),),
+        allocators=("tuned",),
+        smaller_is_better=True,
+    ),
     "k_means": Comparison(
         "seconds from 1,000,000 x 384 vectors to 256 centroids and all codes: 25 steps on 65,536 of them",
         (
@@ -165,6 +186,7 @@ COMPARISONS = {
 def main() -> None:
     given = parse()
     files = {
+        "data": str(given.data.resolve()),
         "ml1m": str((given.data / "ml-1m" / "sequences.parquet").resolve()),
         "beauty": str((given.data / "amazon-beauty").resolve()),
     }

@@ -107,3 +107,12 @@ def test_vocabulary_of_own_and_of_shared_codebooks() -> None:
 def test_codes_that_do_not_fit_are_refused(codes: list[list[int]], sizes: tuple[int, ...], shared: bool) -> None:
     with pytest.raises(DataError):
         ItemCodes(np.array(codes), sizes, shared)
+
+
+def test_tuples_may_end_early() -> None:
+    codes = ItemCodes(np.array([[1, 0, 0], [2, 2, 1], [0, 0, 0], [1, 2, 0]]), (3, 3, 3), shared=True, end=0)
+    assert codes.lengths.tolist() == [2, 3, 1, 3]
+    assert codes.extended(np.array([[2, 0, 0]])).lengths.tolist() == [2, 3, 1, 3, 2]
+    assert ItemCodes(codes.codes, codes.sizes).lengths.tolist() == [3, 3, 3, 3]
+    with pytest.raises(DataError, match="code 0 ends a tuple"):
+        codes.extended(np.array([[1, 0, 2]]))

@@ -121,3 +121,17 @@ def test_many_users_at_once_equal_one_by_one() -> None:
     with torch.no_grad():
         pieces = BeamSearch(beams=7, prefixes=14, tokens=9)(model, past, 5, Rules())
     assert np.array_equal(pieces.items, together.items)
+
+
+@pytest.mark.parametrize("asked", [Rules(seen=True), Rules(), Rules(deny=np.array([1, 5]))])
+def test_a_tuple_that_has_ended_costs_nothing_more(asked: Rules) -> None:
+    """Also in a tree that was pruned, and with a beam that keeps the ended prefixes beside the others."""
+    words = random_codes(30, 4, 5).codes
+    words[np.cumsum(words == 0, axis=1) > 0] = 0
+    codes = ItemCodes(words, (5,) * 4, shared=True, end=0)
+    model, past = random_model(codes), some_histories(30, 4, 1, 9)
+    exact = ExactLikelihood()(model, past, 30, asked)
+    wide = BeamSearch(beams=30)(model, past, 30, asked)
+    np.testing.assert_allclose(wide.scores, exact.scores, atol=1e-5)
+    paid = ExactLikelihood()(random_model(ItemCodes(words, (5,) * 4, shared=True)), past, 30, asked)
+    assert (exact.scores[:, 0] > paid.scores[:, 0]).all()

@@ -50,3 +50,15 @@ def test_items_of_one_tuple_share_its_probability() -> None:
     ranking = ExactLikelihood()(Table(codes, [[0.2, 0.8]]), Histories.from_lists([[0]]), 3, Rules(seen=True))
     assert ranking.items[0, 0] == 2
     assert np.exp(ranking.scores[0]).tolist() == pytest.approx([0.6, 0.2, 0.2])
+
+
+def test_what_lies_behind_the_end_costs_nothing() -> None:
+    """With every tuple that ends early or never in the catalog, and the end paid for once, there is nothing else."""
+    grid = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    grid[np.cumsum(grid == 0, axis=1) > 0] = 0
+    codes = ItemCodes(np.unique(grid, axis=0), (3, 3, 3), shared=True, end=0)
+    for model in (random_model(codes), Table(codes, [[0.2, 0.3, 0.5]] * 3)):
+        exact = ExactLikelihood()(model, Histories.from_lists([[3, 7], [1]]), len(codes), Rules(seen=True))
+        assert np.exp(exact.scores).sum(1).tolist() == pytest.approx([1.0, 1.0], abs=1e-5)
+        pieces = ExactLikelihood(prefixes=2)(model, Histories.from_lists([[3, 7], [1]]), len(codes), Rules(seen=True))
+        np.testing.assert_allclose(pieces.scores, exact.scores, atol=1e-5)

@@ -63,3 +63,14 @@ def test_the_same_generator_state_draws_the_same() -> None:
     model, past = random_model(random_codes(40, 3, 5)), some_histories(40, 6, 3)
     one, other = (Sampling()(model, past, 50, Rules(), rng(3)) for _ in range(2))
     assert np.array_equal(one.items, other.items)
+
+
+def test_tuples_may_end_early() -> None:
+    """0.3 end at once, 0.7 * 0.6 after a code, and the rest go on to where there is no room for an end."""
+    codes = ItemCodes(np.array([[0, 0, 0], [1, 0, 0], [1, 1, 1]]), (2, 2, 2), shared=True, end=0)
+    model = Table(codes, [[0.3, 0.7], [0.6, 0.4], [0.5, 0.5]])
+    drawn = Sampling()(model, Histories.from_lists([[0]]), 100, Rules(seen=True), rng())
+    assert set(drawn.items[0].tolist()) == {0, 1, 2}
+    np.testing.assert_allclose(drawn.log_chances[0], np.log([0.3, 0.42, 0.28])[drawn.items[0]], rtol=1e-5)
+    one = Sampling()(model, Histories.from_lists([[0]]), 3, Rules(seen=True, deny=np.array([1, 2])), rng())
+    assert one.items.tolist() == [[0, 0, 0]], "nothing is left to be written after the first code"

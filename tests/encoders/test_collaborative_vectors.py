@@ -7,12 +7,15 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+import yaml
 
 from encoders.shelf import catalog, shop
 from segue.core.errors import DataError, SettingsError
+from segue.core.part import Part
 from segue.core.recipe import Paper, Recipe
 from segue.core.run import Run
 from segue.core.tables import Catalog, Split
+from segue.core.tokenizing import ItemEncoder
 from segue.encoders.collaborative_vectors import CollaborativeVectors
 from segue.testing.worlds import ring, two_tastes
 
@@ -112,6 +115,25 @@ def test_restored_it_gives_the_same() -> None:
     split = shop()
     fitted = CollaborativeVectors(width=2).fit(split, Run())
     assert (fitted.part.restore(fitted.weights()).encode(split.catalog) == fitted.encode(split.catalog)).all()
+
+
+class Holder(Part):
+    """Has vectors of behaviour, as a recipe around a language model does."""
+
+    behaviour: ItemEncoder | None = None
+
+
+def test_a_recipe_inside_another_part_survives_yaml() -> None:
+    from segue.recipes.sasrec import RECIPE
+
+    holder = Holder(behaviour=CollaborativeVectors(recipe=RECIPE, normalized=False))
+    again = Holder.parse(yaml.safe_load(yaml.safe_dump(holder.dump())))
+    assert again == holder
+    assert type(again.behaviour.recipe) is type(RECIPE)  # type: ignore[union-attr]
+    wider = holder.changed({"behaviour.recipe.backbone.width": 8})
+    assert wider.behaviour.recipe.backbone.width == 8  # type: ignore[union-attr]
+    of_a_run = Holder().changed({"behaviour": "collaborative_vectors", "behaviour.run": "runs/sasrec"})
+    assert of_a_run.behaviour == CollaborativeVectors(run="runs/sasrec")
 
 
 def test_what_cannot_be_is_explained() -> None:

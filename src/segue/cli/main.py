@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import codes, data, rank, recommend, runs, scale, study, systems
+from segue.cli import codes, data, llm, rank, recommend, runs, scale, study, systems
 from segue.core.errors import SegueError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ for command in COMMANDS:
     app.command()(command)
 app.add_typer(data.app, name="data", help="Get, prepare, inspect and audit logs.")
 app.add_typer(codes.app, name="codes", help="Look into the codes of items, check their health, add new items.")
+app.add_typer(llm.app, name="llm", help="Language models: make a small one on the spot, plan for a large one.")
 app.add_typer(study.app, name="study", help="Studies of systems: what accuracy on a log cannot say.")
 
 

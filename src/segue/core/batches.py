@@ -103,6 +103,21 @@ class Trajectories:
 
 
 @dataclass(frozen=True)
+class Responses:
+    """What a language model is to write after each row of a batch, where that is not the title of the target.
+
+    `tokens` are those of each row's text in the order of the batch's rows, without the token that ends it.
+    """
+
+    tokens: Int[Tensor, " tokens"]
+    rows: Rows
+
+    def to(self, device: torch.device) -> Responses:
+        """The same on another device."""
+        return Responses(self.tokens.to(device), Rows(self.rows.offsets.to(device)))
+
+
+@dataclass(frozen=True)
 class SequenceBatch:
     """Some users' histories and what came next.
 
@@ -111,7 +126,8 @@ class SequenceBatch:
     None when the protocol hides them. `counts` says how often each item of the catalog occurs in training. `order` says
     which of the rows that were asked for each row is: the rows are sorted by length. `users` are rows of the log's
     users, -1 for somebody it does not know. `trajectories` are items written beside the targets, where an objective
-    asks for them.
+    asks for them. `responses` are texts that a language model learns beside the titles of the targets, and `share` is
+    their weight, from 0 to 1.
     """
 
     items: Int[Tensor, " tokens"]
@@ -123,6 +139,8 @@ class SequenceBatch:
     counts: Float[Tensor, " items"] | None = None
     users: Int[Tensor, " users"] | None = None
     trajectories: Trajectories | None = None
+    responses: Responses | None = None
+    share: float = 0.0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -177,6 +195,7 @@ class SequenceBatch:
             next_timestamps=move(self.next_timestamps),
             counts=move(self.counts),
             users=move(self.users),
+            responses=None if self.responses is None else self.responses.to(device),
         )
 
 

@@ -22,13 +22,15 @@ class ItemCodes:
 
     Level l counts codes from 0 to `sizes[l] - 1`. With `shared`, all levels speak of one codebook (the words of a
     title); otherwise each has its own. `weights` says how often an item is meant when several items have one tuple:
-    their shares of the tuple's probability are in proportion to it.
+    their shares of the tuple's probability are in proportion to it. `end` is a code that ends a tuple and fills it up:
+    the first one is written like any other code, and those behind it cost nothing.
     """
 
     codes: Int[np.ndarray, "items levels"]
     sizes: tuple[int, ...]
     shared: bool = False
     weights: Float[np.ndarray, " items"] | None = None
+    end: int | None = None
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2 or self.codes.shape[1] != len(self.sizes) or not len(self.codes):
@@ -37,6 +39,8 @@ class ItemCodes:
             raise DataError(f"some codes lie outside of their codebooks, whose sizes are {self.sizes}.")
         if self.shared and len(set(self.sizes)) > 1:
             raise DataError(f"levels that share one codebook must have one size, not {self.sizes}.")
+        if self.end is not None and ((self.codes[:, :-1] == self.end) & (self.codes[:, 1:] != self.end)).any():
+            raise DataError(f"code {self.end} ends a tuple, and in some tuples other codes come after it.")
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -45,6 +49,14 @@ class ItemCodes:
     def levels(self) -> int:
         """Codes in a tuple."""
         return len(self.sizes)
+
+    @cached_property
+    def lengths(self) -> Int[np.ndarray, " items"]:
+        """Codes of each tuple that are written: up to the first `end`, which is one of them."""
+        if self.end is None:
+            return np.full(len(self), self.levels)
+        lengths: np.ndarray = np.minimum((self.codes != self.end).sum(1) + 1, self.levels)
+        return lengths
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -83,7 +95,7 @@ class ItemCodes:
         weights = self.weights
         if weights is not None:
             weights = np.concatenate([weights, np.zeros(len(codes), dtype=weights.dtype)])
-        return ItemCodes(np.concatenate([self.codes, codes]), self.sizes, self.shared, weights)
+        return ItemCodes(np.concatenate([self.codes, codes]), self.sizes, self.shared, weights, self.end)
 
 
 @dataclass(frozen=True)

@@ -63,17 +63,34 @@ class Prefixes(Protocol):
 
 
 @runtime_checkable
-class TokenModel(Protocol):
-    """A model that writes the next item's codes one after another."""
+class Writer(Protocol):
+    """A model that can be led down the trie of code tuples: it says what it would write next after each prefix."""
 
     history: int
     """The newest events of a history that the model looks at."""
     codes: ItemCodes
     """The code tuple of each item."""
+
+    @property
+    def tree(self) -> CodeTree:
+        """The trie of valid tuples, on the model's device."""
+        ...
+
+    def begin(self, batch: SequenceBatch) -> Prefixes:
+        """One empty prefix after each history."""
+        ...
+
+    def codebook(self, level: int) -> tuple[Float[Tensor, "codes width"], int]:
+        """The vectors that states of a level are compared with, and where among them the level's own codes begin."""
+        ...
+
+
+@runtime_checkable
+class TokenModel(Writer, Protocol):
+    """A model that writes the next item's codes one after another."""
+
     item_codes: Int[Tensor, "items levels"]
     """The same tuples, on the model's device."""
-    tree: CodeTree
-    """The trie of valid tuples, on the model's device."""
     whole: bool
     """Whether it learns from every event of a row at once, or from the last alone."""
 
@@ -96,14 +113,6 @@ class TokenModel(Protocol):
 
         With `positive`, the first item of each row is what came next: its states are among those of the answers.
         """
-        ...
-
-    def begin(self, batch: SequenceBatch) -> Prefixes:
-        """One empty prefix after each history."""
-        ...
-
-    def codebook(self, level: int) -> tuple[Float[Tensor, "codes width"], int]:
-        """The vectors that states of a level are compared with, and where among them the level's own codes begin."""
         ...
 
 

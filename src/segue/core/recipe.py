@@ -31,6 +31,7 @@ from segue.core.part import Part
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.run import Run
 from segue.core.seeding import derived_seed
+from segue.core.shapes import Num
 from segue.core.tables import Catalog, Histories, Split
 from segue.core.tokenizing import FittedTokenizer, ItemTokenizer
 
@@ -194,7 +195,7 @@ class TokenRecipe(Recipe):
 
     def restore(self, catalog: Catalog, weights: Mapping[str, Tensor]) -> FittedModel:
         """The recommender that `weights` were taken from."""
-        tokenizer = self.tokenizer.restore(catalog, _under(weights, TOKENIZER))
+        tokenizer = self.tokenizer.restore(catalog, under(weights, TOKENIZER))
         model = self._build(tokenizer, seed=0)
         model.load_state_dict(
             {name: tensor for name, tensor in weights.items() if name != COUNTS and not name.startswith(TOKENIZER)}
@@ -267,15 +268,7 @@ class FittedModel(Recommender):
     def recommend(self, histories: Histories, k: int, rules: Rules = Rules()) -> Ranking:
         """The k best allowed items after each history, best first."""
         ranking = self.decoder(self.model, histories, k, rules)
-        strangers = np.flatnonzero(histories.lengths == 0)
-        if len(strangers):
-            counts = self.counts.numpy()
-            order = np.argsort(-counts, kind="stable")
-            order = order[rules.allows(order, len(counts))][:k]
-            ranking.items[strangers], ranking.scores[strangers] = NOTHING, -np.inf
-            ranking.items[strangers, : len(order)] = order
-            ranking.scores[strangers, : len(order)] = counts[order]
-        return ranking
+        return popular_for_strangers(ranking, histories, self.counts.numpy(), k, rules)
 
     def to(self, device: torch.device) -> None:
         """Answer on this device from now on."""
@@ -289,6 +282,20 @@ class FittedModel(Recommender):
             **{f"{TOKENIZER}{name}": tensor for name, tensor in codes.items()},
             COUNTS: self.counts,
         }
+
+
+def popular_for_strangers(
+    ranking: Ranking, histories: Histories, counts: Num[np.ndarray, " items"], k: int, rules: Rules
+) -> Ranking:
+    """The ranking with the most popular allowed items for those who have no history."""
+    strangers = np.flatnonzero(histories.lengths == 0)
+    if len(strangers):
+        order = np.argsort(-counts, kind="stable")
+        order = order[rules.allows(order, len(counts))][:k]
+        ranking.items[strangers], ranking.scores[strangers] = NOTHING, -np.inf
+        ranking.items[strangers, : len(order)] = order
+        ranking.scores[strangers, : len(order)] = counts[order]
+    return ranking
 
 
 def _difference(ours: Part, theirs: Part) -> str:
@@ -306,7 +313,8 @@ def initialising(seed: int) -> Iterator[None]:
         yield
 
 
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 

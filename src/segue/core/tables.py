@@ -46,12 +46,15 @@ class Catalog:
         """
         return _rows(self.ids, ids, what="item")
 
+    def names(self) -> pl.Series:
+        """A readable name for each item: its title, or its id where there is none."""
+        if "title" not in self.table.columns:
+            return self.ids
+        return self.table["title"].cast(pl.String).fill_null(self.ids)
+
     def titles(self, rows: Int[np.ndarray, "..."]) -> list[str]:
-        """A readable name for each row: its title, or its id where there is none."""
-        names = self.ids
-        if "title" in self.table.columns:
-            names = self.table["title"].cast(pl.String).fill_null(self.ids)
-        return names.gather(np.asarray(rows).ravel()).to_list()
+        """The names of some items."""
+        return self.names().gather(np.asarray(rows).ravel()).to_list()
 
 
 @dataclass(frozen=True)

@@ -345,7 +345,7 @@ def _repeats(split: Split) -> list[Finding]:
 
 def _short(dataset: Dataset, split: Split) -> list[Finding]:
     users = len(dataset.log.offsets) - 1
-    untested = users - len(split.test)
+    untested = users - len(np.unique(split.test.histories.users))
     return [
         Finding(
             name="untested users",

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from segue.core.batches import SequenceBatch
 from segue.core.forms import Batches
+from segue.core.seeding import numpy_generator
 from segue.core.tables import Histories
 
 
@@ -49,14 +50,26 @@ class EveryPrefix(Batches):
     """The newest events that the model looks at, in training and afterwards."""
     users: PositiveInt = 256
     """Cases in a batch."""
+    shortest: PositiveInt = 1
+    """The fewest events that must have come before an event for it to be a case."""
+    samples: PositiveInt | None = None
+    """So many cases, drawn once, are learnt in every epoch; None for all."""
+    sample_seed: NonNegativeInt = 42
+    """Which cases are drawn; the run's seed has no part in it."""
 
     def epoch(self, histories: Histories, rng: np.random.Generator) -> tuple[Histories, list[np.ndarray]]:
-        """One case for each event but the first of each history, and the rows of each batch."""
-        cases = np.maximum(histories.lengths - 1, 0)
+        """One case for each event with enough before it, and the rows of each batch.
+
+        The cases are the same in every epoch, in the order of the histories; the batches are not.
+        """
+        cases = np.maximum(histories.lengths - self.shortest, 0)
         owners = np.repeat(np.arange(len(histories)), cases)
         place = np.arange(len(owners)) - np.repeat(np.cumsum(cases) - cases, cases)
+        if self.samples is not None and self.samples < len(owners):
+            drawn = numpy_generator(self.sample_seed, "samples").permutation(len(owners))[: self.samples]
+            owners, place = owners[np.sort(drawn)], place[np.sort(drawn)]
         each = histories.take(owners)
-        windows = replace(each, ends=each.starts + place + 2).latest(self.history + 1)
+        windows = replace(each, ends=each.starts + place + self.shortest + 1).latest(self.history + 1)
         return windows, shuffled(len(windows), self.users, rng)
 
     def batch(self, windows: Histories, rows: np.ndarray) -> SequenceBatch:

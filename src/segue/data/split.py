@@ -84,7 +84,7 @@ class LeaveTwoOut(SplitRule):
 
 
 class GlobalTime(SplitRule):
-    """Everything from one moment on is the test: the only rule under which no model sees the future.
+    """Everything from one moment on is the test, and no model learns from the future.
 
     A case asks, after the user's history up to the moment, for all the user's events from it on. Events of equal time
     are never cut apart. Users without a history before the moment cannot be asked and are counted in the log.
@@ -217,6 +217,11 @@ def _split(
     test: _Windows,
     short: str | None = "too few events to be tested and only train",
 ) -> Split:
+    if dataset.origin.get("source") == "samples":
+        raise DataError(
+            f"{dataset.name} has samples that were cut out beforehand, and their windows may overlap: by '{rule}' a "
+            "system would learn what it is asked. Use split=given, which follows the data's own cut."
+        )
     whole = dataset.log.histories()
     if len(test[0]) == 0:
         raise DataError(

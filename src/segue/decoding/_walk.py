@@ -10,13 +10,13 @@ from torch import Tensor
 
 from segue.core.batches import SequenceBatch
 from segue.core.codes import CodeTree
-from segue.core.forms import Prefixes, TokenModel
+from segue.core.forms import Prefixes, Writer
 from segue.core.ranking import Rules
-from segue.core.shapes import Float, Int
+from segue.core.shapes import Bool, Float, Int
 from segue.core.tables import Histories
 
 
-def code_chances(model: TokenModel, prefixes: Prefixes) -> Float[Tensor, "users prefixes codes"]:
+def code_chances(model: Writer, prefixes: Prefixes) -> Float[Tensor, "users prefixes codes"]:
     """log P(code | prefix) of every code of the level, in nats."""
     table, begin = model.codebook(prefixes.level)
     chances = torch.log_softmax((prefixes.states @ table.T.to(prefixes.states.dtype)).float(), dim=-1)
@@ -24,15 +24,49 @@ def code_chances(model: TokenModel, prefixes: Prefixes) -> Float[Tensor, "users 
 
 
 def step(
-    model: TokenModel, prefixes: Prefixes, tree: CodeTree, nodes: Int[Tensor, "users prefixes"], *, renormalized: bool
+    model: Writer,
+    prefixes: Prefixes | None,
+    tree: CodeTree,
+    depth: int,
+    nodes: Int[Tensor, "users prefixes"],
+    *,
+    renormalized: bool,
 ) -> tuple[Int[Tensor, "users prefixes widest"], Float[Tensor, "users prefixes widest"]]:
     """The children of each prefix's node and log P of each; with `renormalized`, those of a node add up to one."""
-    depth = prefixes.level
     below, missing = tree.below(depth, nodes)
+    if prefixes is None:
+        return below, missing
     chances = code_chances(model, prefixes).gather(2, tree.codes[depth][below]) + missing
+    ended = has_ended(model, tree, depth, nodes)
+    if ended is not None:
+        chances = torch.where(ended[..., None], missing, chances)
     if renormalized:
         chances = torch.log_softmax(chances, dim=-1).masked_fill_(chances.isneginf(), -torch.inf)
     return below, chances
+
+
+def longer(
+    model: Writer,
+    prefixes: Prefixes | None,
+    parents: Int[Tensor, "users chosen"],
+    tree: CodeTree,
+    depth: int,
+    nodes: Int[Tensor, "users chosen"],
+    scores: Float[Tensor, "users chosen"],
+) -> Prefixes | None:
+    """The chosen prefixes with the codes that lead to these nodes behind them; None where all have ended (or have no
+    chance) and nothing remains to be written."""
+    ended = has_ended(model, tree, depth, nodes)
+    if prefixes is None or (ended is not None and bool((ended | scores.isneginf()).all())):
+        return None
+    return prefixes.extended(parents, tree.codes[depth - 1][nodes])
+
+
+def has_ended(model: Writer, tree: CodeTree, depth: int, nodes: Int[Tensor, "*shape"]) -> Bool[Tensor, "*shape"] | None:
+    """Whether the code that leads to each node ends its tuple, so that the only child is certain; None for no node."""
+    if depth == 0 or model.codes.end is None:
+        return None
+    return tree.codes[depth - 1][nodes] == model.codes.end
 
 
 def leaves(
@@ -88,7 +122,7 @@ class Forbidden:
 
 
 def batches(
-    model: TokenModel, histories: Histories, tree: CodeTree, rules: Rules, *, prefixes: int, tokens: int
+    model: Writer, histories: Histories, tree: CodeTree, rules: Rules, *, prefixes: int, tokens: int
 ) -> Iterator[tuple[np.ndarray, SequenceBatch, Forbidden]]:
     """The histories that have something in them, some at a time and sorted by length: their rows, the batch, and what
     each must not get. At most so many prefixes and so many events of context exist at once."""
@@ -107,7 +141,7 @@ def batches(
         begin = end
 
 
-def tree_of(model: TokenModel, rules: Rules) -> CodeTree:
+def tree_of(model: Writer, rules: Rules) -> CodeTree:
     """The trie of what may be recommended to anybody."""
     if rules.allow is None and rules.deny is None:
         return model.tree

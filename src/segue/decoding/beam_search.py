@@ -9,10 +9,10 @@ from torch import Tensor
 
 from segue.core.batches import SequenceBatch
 from segue.core.codes import CodeTree
-from segue.core.forms import Decoder, TokenModel
+from segue.core.forms import Decoder, Prefixes, TokenModel, Writer
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.tables import Histories
-from segue.decoding._walk import Forbidden, batches, leaves, step, tree_of
+from segue.decoding._walk import Forbidden, batches, leaves, longer, step, tree_of
 from segue.kernels.top_k import largest
 
 
@@ -33,7 +33,7 @@ class BeamSearch(Decoder[TokenModel]):
     tokens: PositiveInt = 8192
     """Events of all contexts together that are read at once; bounds memory."""
 
-    def __call__(self, model: TokenModel, histories: Histories, k: int, rules: Rules) -> Ranking:
+    def __call__(self, model: Writer, histories: Histories, k: int, rules: Rules) -> Ranking:
         """The k best allowed items of each history, best first, with their log probabilities in nats."""
         found = Ranking(
             np.full((len(histories), k), NOTHING, dtype=np.int64),
@@ -57,20 +57,20 @@ class BeamSearch(Decoder[TokenModel]):
         return [given[min(level, len(given) - 1)] for level in range(levels)]
 
     def _search(
-        self, model: TokenModel, batch: SequenceBatch, tree: CodeTree, forbidden: Forbidden, k: int
+        self, model: Writer, batch: SequenceBatch, tree: CodeTree, forbidden: Forbidden, k: int
     ) -> tuple[Tensor, Tensor]:
-        prefixes = model.begin(batch)
+        prefixes: Prefixes | None = model.begin(batch)
         nodes = torch.zeros(len(batch), 1, dtype=torch.int64, device=tree.items.device)
         scores = torch.zeros(len(batch), 1, device=tree.items.device)
         for depth, width in enumerate(self._widths(tree.levels)):
-            below, chances = step(model, prefixes, tree, nodes, renormalized=self.renormalized)
+            below, chances = step(model, prefixes, tree, depth, nodes, renormalized=self.renormalized)
             values = scores[..., None] + chances
             forbidden.strike(depth, nodes, values)
             widest = values.shape[2]
             scores, chosen = values.flatten(1).topk(min(max(width, k), values.shape[1] * widest), dim=1)
             nodes = below.flatten(1).gather(1, chosen)
             if depth + 1 < tree.levels:
-                prefixes = prefixes.extended(chosen // widest, tree.codes[depth][nodes])
+                prefixes = longer(model, prefixes, chosen // widest, tree, depth + 1, nodes, scores)
         places, shares = leaves(tree, nodes)
         values = scores[..., None] + shares
         forbidden.strike(tree.levels, nodes, values)

@@ -16,7 +16,7 @@ from segue.core.codes import CodeTree
 from segue.core.forms import Decoder, Prefixes, TokenModel
 from segue.core.ranking import Ranking, Rules
 from segue.core.tables import Histories
-from segue.decoding._walk import code_chances
+from segue.decoding._walk import code_chances, has_ended
 from segue.decoding.top_scores import WholeRows, rank
 
 
@@ -71,7 +71,9 @@ class ExactLikelihood(Decoder[TokenModel]):
             for start in range(first, last, at_once):
                 stop = min(start + at_once, last)
                 parents, codes = tree.parents[depth][start:stop] - begin, tree.codes[depth][start:stop]
-                scores = piece.scores[:, parents] + chances[:, parents, codes]
+                added = chances[:, parents, codes]
+                ended = has_ended(model, tree, depth, parents + begin)
+                scores = piece.scores[:, parents] + (added if ended is None else added.masked_fill(ended, 0))
                 wide = parents.expand(len(batch), -1), codes.expand(len(batch), -1)
                 waiting.append(_Piece(partial(prefixes.extended, *wide), depth + 1, start, scores))
         return found

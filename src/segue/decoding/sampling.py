@@ -7,10 +7,10 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from segue.core.forms import Sampler, TokenModel
+from segue.core.forms import Prefixes, Sampler, TokenModel
 from segue.core.ranking import NOTHING, Rules, Samples
 from segue.core.tables import Histories
-from segue.decoding._walk import batches, leaves, step, tree_of
+from segue.decoding._walk import batches, leaves, longer, step, tree_of
 
 
 class Sampling(Sampler[TokenModel]):
@@ -43,13 +43,13 @@ class Sampling(Sampler[TokenModel]):
             tree = tree_of(model, rules)
             asked = batches(model, histories, tree, rules, prefixes=self.prefixes // draws, tokens=self.tokens)
             for rows, batch, forbidden in asked if len(tree) else ():
-                prefixes = model.begin(batch)
+                prefixes: Prefixes | None = model.begin(batch)
                 nodes = torch.zeros(len(batch), 1, dtype=torch.int64, device=tree.items.device)
                 total = torch.zeros(len(batch), draws, device=tree.items.device)
                 parents = torch.zeros(len(batch), draws, dtype=torch.int64, device=tree.items.device)
                 for depth in range(tree.levels + 1):
                     if depth < tree.levels:
-                        below, chances = step(model, prefixes, tree, nodes, renormalized=False)
+                        below, chances = step(model, prefixes, tree, depth, nodes, renormalized=False)
                     else:
                         below, chances = leaves(tree, nodes)
                     forbidden.strike(depth, nodes, chances)
@@ -57,7 +57,7 @@ class Sampling(Sampler[TokenModel]):
                     total += chance
                     nodes = below[torch.arange(len(batch), device=below.device)[:, None], parents, chosen]
                     if depth + 1 < tree.levels:
-                        prefixes = prefixes.extended(parents, tree.codes[depth][nodes])
+                        prefixes = longer(model, prefixes, parents, tree, depth + 1, nodes, total)
                     parents = torch.arange(draws, device=nodes.device).expand(len(batch), -1)
                 found = torch.where(total.isneginf(), NOTHING, tree.items[nodes])
                 items[rows], log_chances[rows] = found.cpu().numpy(), total.cpu().numpy()

@@ -38,6 +38,12 @@ class ItemCategories:
         counts = np.bincount(pairs["item"].to_numpy(), minlength=len(catalog))
         return cls(rows, np.concatenate([[0], np.cumsum(counts)]), tuple(names.to_list()))
 
+    def telling(self, share: float = 0.5) -> ItemCategories:
+        """Without the categories that more than this share of the items have, such as the root of a shop's tree."""
+        common = np.bincount(self.values, minlength=len(self.names)) > share * (len(self.bounds) - 1)
+        keep = ~common[self.values]
+        return ItemCategories(self.values[keep], np.concatenate([[0], np.cumsum(keep)])[self.bounds], self.names)
+
     def gather(
         self, items: Int[np.ndarray, " listed"]
     ) -> tuple[Int[np.ndarray, " tokens"], Int[np.ndarray, " tokens"], Float[np.ndarray, " tokens"]]:
@@ -57,7 +63,7 @@ def diversity(ranking: Ranking, categories: ItemCategories) -> Float[np.ndarray,
     rows, k = ranking.items.shape
     most = int(np.diff(categories.bounds).max(initial=1))
     values = np.zeros(rows)
-    for block in _blocks(rows, k * k * most + k * k):
+    for block in blocks(rows, k * k * most + k * k):
         values[block] = _block_diversity(ranking.items[block], categories)
     return values
 
@@ -67,7 +73,7 @@ def vector_diversity(ranking: Ranking, vectors: Float[np.ndarray, "items width"]
     rows, k = ranking.items.shape
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float64).tiny)
     values = np.zeros(rows)
-    for block in _blocks(rows, k * vectors.shape[1]):
+    for block in blocks(rows, k * vectors.shape[1]):
         items = ranking.items[block]
         present = items != NOTHING
         listed = unit[items] * present[:, :, None]  # rows k width
@@ -91,7 +97,7 @@ def calibration(
     rows = len(ranking)
     width = len(categories.names)
     values = np.zeros(rows)
-    for block in _blocks(rows, 4 * width):
+    for block in blocks(rows, 4 * width):
         items, bounds = histories.take(block).packed()
         wanted = _mix(np.repeat(np.arange(len(bounds) - 1), np.diff(bounds)), items, categories, len(bounds) - 1)
         listed = ranking.items[block]
@@ -137,7 +143,7 @@ def _one_minus(pairs: Float[np.ndarray, " rows"], counts: Int[np.ndarray, " rows
     return np.where(ordered > 0, 1 - pairs / np.maximum(ordered, 1), 0.0)
 
 
-def _blocks(rows: int, numbers: int) -> Iterator[slice]:
+def blocks(rows: int, numbers: int) -> Iterator[slice]:
     """Slices of the rows, each of about `CHUNK` numbers where one row needs `numbers`."""
     step = max(CHUNK // max(numbers, 1), 1)
     for start in range(0, rows, step):

@@ -8,6 +8,7 @@ from pathlib import Path
 from segue.evaluation.charts import decile_chart, interval_chart, line_chart
 from segue.evaluation.code_page import codes_section
 from segue.evaluation.comparison import Comparison, Row, number
+from segue.evaluation.language_note import language_section
 from segue.evaluation.note import write_atomically
 from segue.evaluation.ranking_page import ranking_sections
 from segue.evaluation.report import Report, Value, leading
@@ -38,6 +39,7 @@ def page(report: Report, comparison: Comparison | None = None) -> str:
         *(ranking_sections(report) or [_accuracy(report)]),
         _beyond(report),
         codes_section(report.codes, report.beam) if report.codes is not None else "",
+        language_section(report.language) if report.language is not None else "",
         _samples(report),
         _origin(report),
     )

@@ -18,6 +18,7 @@ from segue.core.shapes import Float
 from segue.core.tables import Dataset
 from segue.evaluation.beam_gap import BeamGap
 from segue.evaluation.code_health import CodeHealth
+from segue.evaluation.language_note import LanguageNote
 from segue.evaluation.note import Note, write_atomically
 from segue.evaluation.protocol import Protocol
 from segue.evaluation.reliability import Reliability
@@ -122,6 +123,8 @@ class Report(Note):
     """How well the items' codes serve, of systems that write codes."""
     beam: BeamGap | None = None
     """What the search lost against the exact ranking, of systems that write codes."""
+    language: LanguageNote | None = None
+    """The language model behind a system that has one, and what it wrote."""
     written: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @computed_field  # type: ignore[prop-decorator]

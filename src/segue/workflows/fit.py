@@ -15,6 +15,7 @@ from segue.core.ranking_recipe import Ranker
 from segue.core.recipe import CODES, FittedModel, Recommender
 from segue.core.run import Run
 from segue.core.tables import Cases, Split
+from segue.core.text_recipe import FittedText
 from segue.evaluation.code_health import examine
 from segue.evaluation.comparison import Comparison, compare
 from segue.evaluation.page import write_page
@@ -29,6 +30,7 @@ from segue.workflows.beam_gap import beam_gap
 from segue.workflows.experiment import Experiment
 from segue.workflows.measure import Cost, measure, peak_memory_mb, test_cases
 from segue.workflows.measure_ranking import measure_oracle, measure_ranking
+from segue.workflows.written import language_note
 
 BASELINES = ("popularity", "item_knn")
 """Fitted beside every system: whoever does not beat them should hear it at once."""
@@ -135,6 +137,9 @@ def _answered(
             run=run,
         )
         measured = replace(measured, report=measured.report.model_copy(update={"codes": health, "beam": gap}))
+    if isinstance(recommender, FittedText):
+        written = language_note(recommender, test_cases(experiment, split))
+        measured = replace(measured, report=measured.report.model_copy(update={"language": written}))
     others = [one for one in baselines if one != name and not systems.find(one).ranks]
     others = [one for one in others if one != "item_knn" or len(split.catalog) <= LARGEST]
     rows = [measured, *(_baseline(one, experiment, split, run, timed) for one in others)]

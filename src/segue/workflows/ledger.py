@@ -56,6 +56,8 @@ class Entry(BaseModel):
     """The resolved recipe."""
     group: str = ""
     """The published table that the row belongs to."""
+    language: str = ""
+    """The size of the language model, of systems that have one."""
 
     def headline(self) -> tuple[str, ...]:
         """What tables show, the deciding one last: hits of ten items, or of a ranker how well it tells and sorts."""
@@ -125,6 +127,7 @@ def table(entries: Iterable[Entry]) -> str:
         numbers = " | ".join(f"{entry.mean(metric):.4f}" for metric in metrics)
         cpu = np.mean([seed.cpu_seconds for seed in entry.seeds]) / 60
         name = f"`{entry.system}`" + (f" ({entry.row})" if systems.count(entry.system) > 1 else "")
+        name += f", {entry.language}" if entry.language else ""
         lines.append(f"| {name} | {numbers} | {entry.spread(deciding)} | {published} | {cpu:.1f} CPU-min |")
     return "\n".join(lines)
 

@@ -24,6 +24,7 @@ from segue.core.tables import Cases, Split
 from segue.evaluation.accuracy import HitRate, Ndcg, ReciprocalRank
 from segue.evaluation.beyond_accuracy import PopularityDeciles, beyond_accuracy
 from segue.evaluation.categories import ItemCategories
+from segue.evaluation.category_hits import category_hits
 from segue.evaluation.evaluate import Answers, accuracy_metrics, evaluate
 from segue.evaluation.metric import Targets
 from segue.evaluation.protocol import Protocol
@@ -111,22 +112,22 @@ def measure(
     watch.end()
     k = 10 if 10 in ks else max(ks)
     ranking, targets = answered.ranking.top(k), Targets.of(cases)
-    counts, categories = split.item_counts(), ItemCategories.of(split.catalog)
+    counts, categories, values = split.item_counts(), ItemCategories.of(split.catalog), answered.per_user
+    if categories is not None:
+        values = values | category_hits(answered.ranking, targets, categories, ks)
     slices = popularity_slices(targets, counts) + length_slices(targets, cases.histories.lengths)
     deciles = PopularityDeciles.of(ranking, cases.histories, counts)
     report = Report(
         **circumstances(name, experiment, split, cost, folder, target_time=target_time),
         users=len(cases),
-        metrics=means(answered.per_user),
+        metrics=means(values),
         beyond=beyond_accuracy(ranking, cases.histories, counts, categories),
         slices=by_slice([HitRate(k=k), Ndcg(k=k), ReciprocalRank(k=k)], ranking, slices),
         recommended_deciles=deciles.recommended.tolist(),
         chosen_deciles=deciles.chosen.tolist(),
         samples=_samples(cases, ranking, split),
     )
-    return Measured(
-        report, split.dataset.log.users["user_id"].gather(cases.histories.users).to_numpy(), answered.per_user
-    )
+    return Measured(report, split.dataset.log.users["user_id"].gather(cases.histories.users).to_numpy(), values)
 
 
 def circumstances(

@@ -127,6 +127,7 @@ def _entry(claim: Claim, reports: list[Report]) -> Entry:
         commit=_commit(),
         settings=last.settings,
         group=claim.group,
+        language="" if last.language is None else last.language.words(),
     )
 
 

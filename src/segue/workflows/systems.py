@@ -11,16 +11,19 @@ import segue.backbones
 import segue.data
 import segue.decoding
 import segue.encoders
+import segue.language
 import segue.models
 import segue.objectives
 import segue.procedures
 import segue.recipes
 import segue.rewards
 import segue.tokenizers
+import segue.training
 import segue.trajectories
 from segue.core.errors import SettingsError
 from segue.core.ranking_recipe import RankingRecipe
 from segue.core.recipe import Recipe, ScoringRecipe, TokenRecipe
+from segue.core.text_recipe import TextRecipe
 
 
 def names() -> list[str]:
@@ -60,11 +63,13 @@ def find(name: str) -> Recipe:
 
 def form(recipe: Recipe) -> str:
     """What a system is made around: a model that scores items, one that writes their codes, one that judges what is
-    shown, or a class of its own."""
+    shown, one that writes their titles, or a class of its own."""
     if isinstance(recipe, TokenRecipe):
         return "codes"
     if isinstance(recipe, RankingRecipe):
         return "ranking"
+    if isinstance(recipe, TextRecipe):
+        return "text"
     return "scoring" if isinstance(recipe, ScoringRecipe) else "plain recipe"
 
 
@@ -81,6 +86,8 @@ def load_shelves() -> None:
         segue.rewards,
         segue.procedures,
         segue.data,
+        segue.language,
+        segue.training,
     )
     for shelf in shelves:
         for module in pkgutil.iter_modules(shelf.__path__, f"{shelf.__name__}."):

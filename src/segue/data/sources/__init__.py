@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from segue.core.errors import DataError
-from segue.data.sources import amazon, files, folder, kuairand, movielens, recbole, taobao
+from segue.data.sources import amazon, files, folder, kuairand, movielens, recbole, samples, taobao
 from segue.data.sources.raw_log import RawLog
 
-SourceName = Literal["guess", "folder", "movielens", "amazon", "recbole", "kuairand", "taobao", "files"]
+SourceName = Literal["guess", "folder", "movielens", "amazon", "recbole", "kuairand", "taobao", "samples", "files"]
 
 
 class _Family(NamedTuple):
@@ -25,6 +25,7 @@ _FAMILIES: dict[str, _Family] = {
     "amazon": _Family(amazon.recognise, amazon.read),
     "kuairand": _Family(kuairand.recognise, kuairand.read),
     "taobao": _Family(taobao.recognise, taobao.read),
+    "samples": _Family(samples.recognise, samples.read),
     "files": _Family(lambda path: "a table with columns found by name or type", files.read),
 }
 

@@ -1,0 +1,1 @@
+"""Language models: loading, prompts, small ones made on the spot, and what they will cost."""

@@ -1,0 +1,125 @@
+"""The table in which language-model recommenders stand side by side: one question, one budget, three data sets.
+
+What would decide a comparison for another reason than the system is the same for all rows: the cases, what is told of
+them, and the language model, a small one that is made on the spot from the data's own titles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segue.backbones.causal_transformer import CausalTransformer
+from segue.backbones.tiny_lm import TinyLm
+from segue.core.claim import Claim
+from segue.core.recipe import Paper, ScoringRecipe
+from segue.data.negatives import UniformNegatives
+from segue.data.sequences import EveryPrefix, NextItem
+from segue.decoding.nearest_items import NearestItems
+from segue.decoding.top_scores import TopScores
+from segue.encoders.collaborative_vectors import CollaborativeVectors
+from segue.language.corpus import Corpus
+from segue.language.tiny import TinyCheckpoint
+from segue.layers.adapters import Lora
+from segue.models.item_scorer import ItemScorer
+from segue.models.text_generator import TextGenerator
+from segue.objectives.next_words import NextWords
+from segue.objectives.sampled_softmax import SampledSoftmax
+from segue.procedures.supervised import Supervised
+from segue.training.loop import Loop
+from segue.training.optim import AdamW
+
+_SASREC = ScoringRecipe(
+    name="sasrec",
+    paper=Paper(
+        authors="Kang, McAuley", title="Self-Attentive Sequential Recommendation", year=2018, venue="ICDM",
+        arxiv="1808.09781",
+    ),
+    batches=NextItem(history=50, users=128),
+    backbone=CausalTransformer(
+        width=64, depth=2, heads=1, inner=256, dropout=0.2, activation="gelu", position="rotary"
+    ),
+    model=ItemScorer(),
+    objective=SampledSoftmax(negatives=UniformNegatives(count=3000)),
+    decoder=TopScores(),
+    procedure=Supervised(
+        loop=Loop(epochs=12, optimizer=AdamW(rate=4e-3, schedule="linear", warmup=0.08), evaluate_every=2), users=512
+    ),
+)  # fmt: skip
+SASREC = CollaborativeVectors(recipe=_SASREC)
+"""What is known of the items by who took them, 64 numbers each, as in SOFT."""
+SMALL_SASREC = CollaborativeVectors(
+    recipe=_SASREC.changed(
+        {"backbone.width": 32, "procedure.loop.epochs": 3, "objective.negatives.count": 64, "batches.history": 20}
+    )
+)
+TUNING = Loop(epochs=4, precision="float32", optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05))
+"""A small model has little to begin with: it learns faster than a large one may."""
+_ADAPTERS = Lora(
+    rank=16, alpha=32, dropout=0.0,
+    targets=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+)  # fmt: skip
+TINY: dict[str, Any] = {
+    "batches": EveryPrefix(history=10, users=64, samples=4096),
+    "backbone": TinyLm(lora=_ADAPTERS, length=1024),
+    "model": TextGenerator(length=48),
+    "objective": NextWords(),
+    "decoder": NearestItems(beams=4, length=48),
+}
+"""How much is learnt, by what, and how it answers."""
+SMALL: dict[str, Any] = {
+    "batches": EveryPrefix(history=5, users=32, samples=2048),
+    "prompts.history": 5,
+    "backbone": TinyLm(
+        tiny=TinyCheckpoint(vocabulary=400, width=64, depth=2, steps=300, length=128),
+        corpus=Corpus(sentences=400), lora=_ADAPTERS,
+    ),
+    "model": TextGenerator(length=48),
+    "objective": NextWords(),
+    "decoder": NearestItems(beams=2, length=24),
+}  # fmt: skip
+"""The same, to try things; its language model has read some prompts."""
+_ROLLING = {"split": "rolling_time"}
+_PRODUCTS = {"prompts.noun": "products", "prompts.verb": "bought", "prompts.letters": 100}
+_MOVIES = {"prompts.noun": "movies", "prompts.verb": "watched"}
+SETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "ml-1m": ("ml-1m/interactions.parquet", _ROLLING, _MOVIES),
+    "beauty": ("amazon-beauty", _ROLLING, _PRODUCTS),
+    "industrial": ("amazon-industrial-2018-text", {"split": "given"}, _PRODUCTS),
+}
+"""By the name of the row: the data set, how it is cut, and what the prompts say of it. Cases are those of BIGRec and
+SOFT, each event at its own moment; `industrial` brings a cut of its own. The copy of MovieLens with clock times has
+half of its users."""
+SHOWN = ("NDCG@5", "HR@5", "HR@10", "NDCG@10")
+
+
+def text_claims(
+    system: str,
+    settings: Mapping[str, Any] = {},
+    *,
+    suffix: str = "",
+    rows: Sequence[str] = tuple(SETS),
+    told: bool = True,
+    seeds: int = 3,
+    reference: bool = False,
+) -> tuple[Claim, ...]:
+    """The rows of a system in the table, with settings of its own.
+
+    Args:
+        suffix: behind the name of the row.
+        told: whether the system has prompts.
+        reference: whether the others are held against it.
+    """
+    return tuple(
+        Claim(
+            system=system,
+            row=f"{row}{suffix}",
+            data=data,
+            settings={**cut, **(words if told else {}), "evaluation.seen": True, **settings},
+            shown=SHOWN,
+            group="soft",
+            seeds=seeds,
+            reference=reference,
+        )
+        for row, (data, cut, words) in ((row, SETS[row]) for row in rows)
+    )

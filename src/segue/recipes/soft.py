@@ -1,0 +1,82 @@
+"""SOFT: a language model that recommends learns its own drafts first, and the true titles as it comes nearer to them.
+
+"SOFT: self-optimised fine-tuning of LLM recommenders"; settings of the released code, on BIGRec's backbone. `llara` is
+the paper's other one, with a vector of each item behind its title. Controls: `no_sa` learns drafts alone for ever,
+`fixed` and `linear` give them another share, `sft_then_sd` goes on with the tuned model instead of beginning anew,
+`sd_then_sft` learns drafts for half of the epochs and titles for the rest, and `equal_compute` is BIGRec's plain tuning
+for as many steps. `tiny` and `small` as in `bigrec`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segue.backbones.pretrained_lm import PretrainedLm
+from segue.core.recipe import Paper
+from segue.core.text_recipe import TextRecipe
+from segue.data.sequences import EveryPrefix
+from segue.decoding.nearest_items import NearestItems
+from segue.language.instruction import Instruction
+from segue.models.text_generator import TextGenerator
+from segue.objectives.next_words import NextWords
+from segue.procedures.self_curriculum import SelfCurriculum
+from segue.procedures.supervised import Supervised
+from segue.recipes._text_tables import SASREC, SMALL, TINY, TUNING, text_claims
+from segue.training.loop import Loop
+from segue.training.optim import AdamW
+from segue.training.shares import FixedShare, LinearShare, Staged
+
+_LOOP = Loop(epochs=7, patience=2, optimizer=AdamW(rate=1e-4, beta2=0.999, warmup_steps=20), accumulation=32)
+RECIPE = TextRecipe(
+    name="soft",
+    paper=Paper(
+        authors="Tang et al.",
+        title="Bridging the Gap: Self-Optimized Fine-Tuning for LLM-based Recommender Systems", year=2025,
+        arxiv="2505.20771",
+    ),
+    batches=EveryPrefix(history=10, users=256, samples=4096),
+    prompts=Instruction(history=10),
+    backbone=PretrainedLm(checkpoint="meta-llama/Llama-3.2-3B", length=700),
+    model=TextGenerator(length=64),
+    objective=NextWords(),
+    decoder=NearestItems(beams=4, length=64),
+    procedure=SelfCurriculum(tuning=_LOOP, curriculum=_LOOP, users=512),
+)  # fmt: skip
+_CURRICULUM = SelfCurriculum(tuning=TUNING, curriculum=TUNING, length=48, users=256, seen=True)
+_LLARA: dict[str, Any] = {"prompts.behaviour": True, "behaviour": SASREC}
+_CONTROLS: dict[str, dict[str, Any]] = {
+    "no_sa": {"procedure.schedule": FixedShare(value=1.0)},
+    "fixed": {"procedure.schedule": FixedShare(value=0.5)},
+    "linear": {"procedure.schedule": LinearShare()},
+    "sft_then_sd": {"procedure.schedule": FixedShare(value=1.0), "procedure.restart": False},
+    "sd_then_sft": {"procedure.schedule": Staged(epochs=4)},
+}
+_TINY = RECIPE.changed(TINY | {"name": "soft_tiny", "procedure": _CURRICULUM})
+VARIANTS = {
+    "llara": RECIPE.changed(
+        _LLARA | {"name": "soft_llara", "model.length": 128, "decoder.length": 128, "procedure.length": 128}
+    ),
+    **{name: RECIPE.changed(changes | {"name": f"soft_{name}"}) for name, changes in _CONTROLS.items()},
+    "equal_compute": RECIPE.changed(
+        {"name": "soft_equal_compute", "procedure": Supervised(loop=_LOOP.changed({"epochs": 14}), users=512)}
+    ),
+    "tiny": _TINY,
+    "tiny_llara": _TINY.changed(_LLARA | {"name": "soft_tiny_llara"}),
+    "small": RECIPE.changed(
+        SMALL
+        | {"name": "soft_small", "procedure": _CURRICULUM.changed({"distance_cases": 64, "beams": 2, "length": 24})}
+    ),
+}
+CLAIMS = (
+    *text_claims("soft_tiny"),
+    *text_claims("soft_tiny_llara"),
+    *text_claims("soft_tiny", _CONTROLS["no_sa"], suffix="-no-sa"),
+    *text_claims("soft_tiny", _CONTROLS["fixed"], suffix="-fixed", seeds=1),
+    *text_claims("soft_tiny", _CONTROLS["linear"], suffix="-linear", seeds=1),
+    *text_claims("soft_tiny", _CONTROLS["sft_then_sd"], suffix="-sft-then-sd", seeds=1),
+    *text_claims(
+        "bigrec_tiny",
+        {"procedure.loop.epochs": 8},
+        suffix="-equal-compute",
+    ),
+)
