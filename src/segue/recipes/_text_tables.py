@@ -53,20 +53,24 @@ SMALL_SASREC = CollaborativeVectors(
         {"backbone.width": 32, "procedure.loop.epochs": 3, "objective.negatives.count": 64, "batches.history": 20}
     )
 )
-TUNING = Loop(epochs=4, precision="float32", optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05))
+TUNING = Loop(epochs=3, precision="float32", optimizer=AdamW(rate=2e-3, schedule="linear", warmup=0.05))
 """A small model has little to begin with: it learns faster than a large one may."""
 _ADAPTERS = Lora(
     rank=16, alpha=32, dropout=0.0,
     targets=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
 )  # fmt: skip
 TINY: dict[str, Any] = {
-    "batches": EveryPrefix(history=10, users=64, samples=4096),
-    "backbone": TinyLm(lora=_ADAPTERS, length=1024),
+    "batches": EveryPrefix(history=10, users=64, samples=2048),
+    "backbone": TinyLm(
+        tiny=TinyCheckpoint(width=128, depth=3, steps=2800),
+        corpus=Corpus(descriptions=100, histories=30_000, sentences=200), lora=_ADAPTERS,
+    ),
     "model": TextGenerator(length=48),
     "objective": NextWords(),
     "decoder": NearestItems(beams=4, length=48),
-}
-"""How much is learnt, by what, and how it answers."""
+}  # fmt: skip
+"""How much is learnt, by what, and how it answers. The language model has read what people took as lists of titles, as
+a large one has read the web: else it would know nothing that an adapter could bring out."""
 SMALL: dict[str, Any] = {
     "batches": EveryPrefix(history=5, users=32, samples=2048),
     "prompts.history": 5,
@@ -85,7 +89,7 @@ _MOVIES = {"prompts.noun": "movies", "prompts.verb": "watched"}
 SETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "ml-1m": ("ml-1m/interactions.parquet", _ROLLING, _MOVIES),
     "beauty": ("amazon-beauty", _ROLLING, _PRODUCTS),
-    "industrial": ("amazon-industrial-2018-text", {"split": "given"}, _PRODUCTS),
+    "industrial": ("amazon-industrial-2018-text", {"split": "given", "data.keep_unseen": True}, _PRODUCTS),
 }
 """By the name of the row: the data set, how it is cut, and what the prompts say of it. Cases are those of BIGRec and
 SOFT, each event at its own moment; `industrial` brings a cut of its own. The copy of MovieLens with clock times has
@@ -102,6 +106,9 @@ def text_claims(
     told: bool = True,
     seeds: int = 3,
     reference: bool = False,
+    sweep: str = "",
+    at: float | None = None,
+    trained: bool = False,
 ) -> tuple[Claim, ...]:
     """The rows of a system in the table, with settings of its own.
 
@@ -109,6 +116,9 @@ def text_claims(
         suffix: behind the name of the row.
         told: whether the system has prompts.
         reference: whether the others are held against it.
+        sweep: the quantity that is varied, where this is one point of a sweep.
+        at: its value.
+        trained: whether the runs are those of the row without the suffix.
     """
     return tuple(
         Claim(
@@ -120,6 +130,9 @@ def text_claims(
             group="soft",
             seeds=seeds,
             reference=reference,
+            sweep=sweep,
+            at=at,
+            trained=row if trained else "",
         )
         for row, (data, cut, words) in ((row, SETS[row]) for row in rows)
     )

@@ -42,7 +42,7 @@ RECIPE = TextRecipe(
     decoder=NearestItems(beams=4, length=64),
     procedure=SelfCurriculum(tuning=_LOOP, curriculum=_LOOP, users=512),
 )  # fmt: skip
-_CURRICULUM = SelfCurriculum(tuning=TUNING, curriculum=TUNING, length=48, users=256, seen=True)
+_CURRICULUM = SelfCurriculum(tuning=TUNING, curriculum=TUNING, length=48, users=512, seen=True)
 _LLARA: dict[str, Any] = {"prompts.behaviour": True, "behaviour": SASREC}
 _CONTROLS: dict[str, dict[str, Any]] = {
     "no_sa": {"procedure.schedule": FixedShare(value=1.0)},
@@ -67,16 +67,23 @@ VARIANTS = {
         | {"name": "soft_small", "procedure": _CURRICULUM.changed({"distance_cases": 64, "beams": 2, "length": 24})}
     ),
 }
+_ALPHAS = (0.1, 1.0, 10.0, 100.0)
 CLAIMS = (
+    *text_claims("sasrec_world", told=False, seeds=1),
     *text_claims("soft_tiny"),
     *text_claims("soft_tiny_llara"),
     *text_claims("soft_tiny", _CONTROLS["no_sa"], suffix="-no-sa"),
     *text_claims("soft_tiny", _CONTROLS["fixed"], suffix="-fixed", seeds=1),
     *text_claims("soft_tiny", _CONTROLS["linear"], suffix="-linear", seeds=1),
     *text_claims("soft_tiny", _CONTROLS["sft_then_sd"], suffix="-sft-then-sd", seeds=1),
-    *text_claims(
-        "bigrec_tiny",
-        {"procedure.loop.epochs": 8},
-        suffix="-equal-compute",
+    *text_claims("soft_tiny", _CONTROLS["sd_then_sft"], suffix="-sd-then-sft", seeds=1),
+    *text_claims("bigrec_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-equal-compute"),
+    *(
+        claim
+        for alpha in _ALPHAS
+        for claim in text_claims(
+            "soft_tiny", {} if alpha == 1 else {"procedure.schedule.alpha": alpha}, suffix=f"-alpha-{alpha:g}",
+            seeds=1, sweep="alpha", at=alpha, trained=alpha == 1,
+        )
     ),
-)
+)  # fmt: skip
