@@ -17,6 +17,7 @@ from segue.workflows.runs import cache_folder
 
 OPTIONAL = {
     "tensorboard": ("track", "curves in TensorBoard"),
+    "peft": ("llm", "language models that learn by adapters"),
     "mlflow": ("track", "metrics in an MLflow server"),
     "jaxtyping": ("dev", "shapes checked in every test"),
 }
