@@ -41,11 +41,14 @@ def recommend(
         print_json(answers)
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     if answers["history"]:
         console.print("[bold]newest events[/]  " + " · ".join(item["title"] for item in answers["history"]))
+    if "written" in answers:
+        console.print("[bold]wrote[/]  " + escape(answers["written"] or "nothing"))
     table = Table(box=None, header_style="bold")
     for column in ("", "item", "title", "score"):
         table.add_column(column)

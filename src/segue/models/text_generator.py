@@ -83,7 +83,7 @@ class TextGeneratorModel(nn.Module):
                 "set behaviour to an encoder, or choose prompts without a placeholder."
                 if known.behaviour is None
                 else "behaviour: the prompts have no placeholder for these vectors; set prompts.behaviour=true, or "
-                "behaviour=none."
+                "behaviour=null."
             )
         # A title that has the placeholder in it must not be taken for one that is followed by it.
         self._told_titles = self.titles

@@ -14,7 +14,9 @@ import torch
 from segue.core.errors import RunError, SettingsError
 from segue.core.ranking import NOTHING, Rules
 from segue.core.tables import Catalog, Histories
+from segue.core.text_recipe import FittedText
 from segue.workflows.runs import dataset_of, open_run
+from segue.workflows.written import texts_for
 
 SHOWN = 5
 """Newest events of the history that the answer repeats."""
@@ -56,10 +58,12 @@ def recommend(
     ranking = recommender.recommend(past, k, rules)
     chosen = ranking.items[0] != NOTHING
     newest = past.latest(SHOWN).packed()[0]
+    written = texts_for(recommender, past) if isinstance(recommender, FittedText) and len(newest) else None
     return {
         "system": recommender.recipe.name,
         "user": user,
         "history": _items(catalog, newest),
+        **({} if written is None else {"written": written[0]}),
         "items": [
             item | {"score": float(score)}
             for item, score in zip(_items(catalog, ranking.items[0][chosen]), ranking.scores[0][chosen], strict=True)

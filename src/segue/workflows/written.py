@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from segue.core.seeding import numpy_generator
-from segue.core.tables import Cases
+from segue.core.tables import Cases, Histories
 from segue.core.text_recipe import FittedText
 from segue.decoding.nearest_items import NearestItems
 from segue.evaluation.language_note import LanguageNote, WrittenTitle
@@ -15,7 +17,7 @@ ASKED = 200
 
 def language_note(fitted: FittedText, cases: Cases) -> LanguageNote:
     """The size of the language model; where it writes freely, how much of that are titles, and some of it."""
-    model, decoder = fitted.model, fitted.recipe.decoder
+    model = fitted.model
     parameters = [*model.parameters()]
     note = LanguageNote(
         checkpoint=fitted.checkpoint,
@@ -23,12 +25,12 @@ def language_note(fitted: FittedText, cases: Cases) -> LanguageNote:
         learnt=sum(one.numel() for one in parameters if one.requires_grad),
     )
     told = cases.take((cases.histories.lengths > 0).nonzero()[0])
-    if not isinstance(decoder, NearestItems) or not len(told):
+    if not isinstance(fitted.recipe.decoder, NearestItems) or not len(told):
         return note
     if len(told) > ASKED:
         told = told.take(numpy_generator(0, "texts looked at").choice(len(told), ASKED, replace=False))
-    drafts = model.write(told.histories, beams=decoder.beams, length=decoder.length)
-    texts = fitted.recipe.prompts.title(drafts.texts.gather_every(decoder.beams))
+    texts = texts_for(fitted, told.histories)
+    assert texts is not None
     users = told.histories.users
     shown = [
         WrittenTitle(
@@ -39,5 +41,16 @@ def language_note(fitted: FittedText, cases: Cases) -> LanguageNote:
         )
         for row in range(min(SAMPLES, len(told)))
     ]
-    exact = float(texts.is_in(model.titles).mean() or 0.0)  # type: ignore[arg-type]  # a mean of booleans is a number
+    exact = float(texts.is_in(model.titles.implode()).mean() or 0.0)  # type: ignore[arg-type]  # a mean of booleans is a number
     return note.model_copy(update={"exact": exact, "asked": len(told), "written": shown})
+
+
+def texts_for(fitted: FittedText, histories: Histories) -> pl.Series | None:
+    """The title that the language model writes after each history, before it is grounded; None where it cannot write
+    anything but titles of the catalogue."""
+    decoder = fitted.recipe.decoder
+    if not isinstance(decoder, NearestItems):
+        return None
+    drafts = fitted.model.write(histories, beams=decoder.beams, length=decoder.length)
+    texts: pl.Series = fitted.model.title(drafts.texts.gather_every(decoder.beams))
+    return texts
