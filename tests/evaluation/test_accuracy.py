@@ -87,3 +87,14 @@ def test_equals_the_obvious_loop(data):
         expected = [slowly(metric.short, list(ranked), wanted, k) for ranked, wanted in rows]
         assert values == pytest.approx(expected), metric.short
         assert ((values >= 0) & (values <= 1 + 1e-12)).all()
+
+
+def test_hits_of_one_target_grow_with_k_to_certainty_and_at_one_are_the_gain() -> None:
+    rng = np.random.default_rng(0)
+    users, items = 50, 12
+    ranking = Ranking(rng.permuted(np.tile(np.arange(items), (users, 1)), axis=1), np.zeros((users, items)))
+    targets = Targets(rng.integers(0, items, users), np.arange(users + 1))
+    hits = np.array([HitRate(k=k)(ranking, targets) for k in range(1, items + 1)])
+    assert (np.diff(hits, axis=0) >= 0).all()
+    assert (hits[-1] == 1).all()
+    assert np.array_equal(hits[0], Ndcg(k=1)(ranking, targets))
