@@ -53,17 +53,17 @@ SMALL_SASREC = CollaborativeVectors(
         {"backbone.width": 32, "procedure.loop.epochs": 3, "objective.negatives.count": 64, "batches.history": 20}
     )
 )
-TUNING = Loop(epochs=3, precision="float32", optimizer=AdamW(rate=2e-3, schedule="linear", warmup=0.05))
+TUNING = Loop(epochs=4, precision="float32", optimizer=AdamW(rate=1e-3, schedule="linear", warmup=0.05))
 """A small model has little to begin with: it learns faster than a large one may."""
 _ADAPTERS = Lora(
     rank=16, alpha=32, dropout=0.0,
     targets=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
 )  # fmt: skip
 TINY: dict[str, Any] = {
-    "batches": EveryPrefix(history=10, users=64, samples=2048),
+    "batches": EveryPrefix(history=10, users=64, samples=4096),
     "backbone": TinyLm(
         tiny=TinyCheckpoint(width=128, depth=3, steps=2800),
-        corpus=Corpus(descriptions=100, histories=30_000, sentences=200), lora=_ADAPTERS,
+        corpus=Corpus(descriptions=100, histories=30_000, sentences=200), lora=None,
     ),
     "model": TextGenerator(length=48),
     "objective": NextWords(),
