@@ -70,7 +70,8 @@ TINY: dict[str, Any] = {
     "decoder": NearestItems(beams=4, length=48),
 }  # fmt: skip
 """How much is learnt, by what, and how it answers. The language model has read what people took as lists of titles, as
-a large one has read the web: else it would know nothing that an adapter could bring out."""
+a large one has read the web. All its weights are learnt: adapters of rank 16 on all layers learnt far less in as many
+steps (validation NDCG@10 on `industrial` 0.006 against 0.030)."""
 SMALL: dict[str, Any] = {
     "batches": EveryPrefix(history=5, users=32, samples=2048),
     "prompts.history": 5,
