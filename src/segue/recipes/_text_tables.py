@@ -6,7 +6,7 @@ them, and the language model, a small one that is made on the spot from the data
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from segue.backbones.causal_transformer import CausalTransformer
@@ -70,8 +70,8 @@ TINY: dict[str, Any] = {
     "decoder": NearestItems(beams=4, length=48),
 }  # fmt: skip
 """How much is learnt, by what, and how it answers. The language model has read what people took as lists of titles, as
-a large one has read the web. All its weights are learnt: adapters of rank 16 on all layers learnt far less in as many
-steps (validation NDCG@10 on `industrial` 0.006 against 0.030)."""
+a large one has read the web. All its weights are learnt: on `industrial`, adapters of rank 16 on all layers came to a
+validation NDCG@10 of 0.006 after 96 steps, all weights to 0.015 after 128 (each at one rate of its own)."""
 SMALL: dict[str, Any] = {
     "batches": EveryPrefix(history=5, users=32, samples=2048),
     "prompts.history": 5,
@@ -103,7 +103,6 @@ def text_claims(
     settings: Mapping[str, Any] = {},
     *,
     suffix: str = "",
-    rows: Sequence[str] = tuple(SETS),
     told: bool = True,
     seeds: int = 3,
     reference: bool = False,
@@ -135,5 +134,5 @@ def text_claims(
             at=at,
             trained=row if trained else "",
         )
-        for row, (data, cut, words) in ((row, SETS[row]) for row in rows)
+        for row, (data, cut, words) in SETS.items()
     )
