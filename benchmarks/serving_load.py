@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
@@ -97,7 +97,7 @@ async def steady(port: int, requests: Iterator[Request], *, rate: float, seconds
 
 
 def asking(
-    users: list[str], *, k: int = 10, events: float = 0.0, items: list[str] = [], seed: int = 0
+    users: list[str], *, k: int = 10, events: float = 0.0, items: Sequence[str] = (), seed: int = 0
 ) -> Iterator[Request]:
     """Requests of random users for ever; before such a share of them the user is reported to have done something."""
     draws, numbers = random.Random(seed), itertools.count()
