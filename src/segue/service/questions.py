@@ -180,7 +180,8 @@ def explained(warm: Warm, question: ForReasons) -> Explanation:
     """Which events moved an item, and where it stands."""
     row = warm.item(question.item_id)
     past = warm.past([question.asked])
-    return explain(warm.recommender, past.histories, row, rules=warm.rules(False, None, ()))
+    # Asked of the system itself: histories without one of their events are nobody's, and nothing to keep.
+    return explain(warm.own, past.histories, row, rules=warm.rules(False, None, ()), terms=warm.terms)
 
 
 def rules_of(warm: Warm, question: ForItems) -> Rules:

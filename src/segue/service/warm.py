@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
@@ -22,6 +21,7 @@ from segue.core.recipe import FittedModel, Recommender
 from segue.core.shapes import Int
 from segue.core.tables import Dataset, Histories
 from segue.core.text_recipe import FittedText
+from segue.evaluation.code_words import ItemTerms
 from segue.service.event_store import EventStore, ItemNote
 from segue.service.kept_histories import with_kept_histories
 from segue.service.live_memory import LiveMemory
@@ -29,6 +29,7 @@ from segue.service.problems import invalid, not_found
 from segue.service.schemas import AnyOf, Between
 from segue.workflows.experiment import Experiment
 from segue.workflows.grow import with_new_items
+from segue.workflows.recommend import asking_now
 from segue.workflows.runs import WEIGHTS, dataset_of, open_run
 
 Form = Literal["scores", "codes", "words", "ranks", "pipeline"]
@@ -152,6 +153,11 @@ class Warm:
         """How many events each of the run's own items has."""
         return np.bincount(np.asarray(self.dataset.log.items), minlength=len(self.dataset.catalog))
 
+    @cached_property
+    def terms(self) -> ItemTerms | None:
+        """The words of the catalog, for systems whose explanations tell what codes mean."""
+        return ItemTerms.of(self.own.catalog) if self.form == "codes" else None
+
     @property
     def fitted(self) -> float:
         """When its weights were written, in Unix seconds."""
@@ -269,9 +275,7 @@ class Warm:
         return row < len(self.dataset.catalog) or self.ids[row] not in self.reasons
 
     def _timed(self, histories: Histories) -> Histories:
-        if not self.experiment.recipe.knows_target_time:
-            return histories
-        return replace(histories, asked_at=np.full(len(histories), int(time.time())))
+        return asking_now(self.own, histories)
 
     def _rows_of(self, ids: frozenset[str]) -> Int[np.ndarray, " some"]:
         return np.array(sorted(self.row_of[item] for item in ids if item in self.row_of), dtype=np.int64)
