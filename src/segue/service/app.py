@@ -19,6 +19,7 @@ from segue.service import routes
 from segue.service.dependencies import PROBLEMS
 from segue.service.event_store import StoreAway
 from segue.service.gate import Gate
+from segue.service.looks import Looks
 from segue.service.problems import MEDIA_TYPE, FieldFault, Problem, unavailable
 from segue.service.service import Service
 
@@ -43,7 +44,7 @@ def application(service: Service) -> FastAPI:
         title="Segue", version=__version__, description=WORDS, lifespan=lifespan, docs_url=None, redoc_url=None,
         responses=PROBLEMS, swagger_ui_oauth2_redirect_url=None,
     )  # fmt: skip
-    app.state.service = service
+    app.state.service, app.state.looks = service, Looks()
     for module in pkgutil.iter_modules(routes.__path__):
         app.include_router(importlib.import_module(f"{routes.__name__}.{module.name}").router)
     for kind, handler in (

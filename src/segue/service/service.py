@@ -97,6 +97,10 @@ class Service:
                 raise SegueError(self.broken)
             await asyncio.sleep(0.02)
 
+    def served_runs(self) -> set[str]:
+        """The names of the runs that answer at the moment."""
+        return {host.warm.run for host in self.hosts.values()}
+
     def host(self, name: str) -> Hosted:
         """The system of a name.
 
@@ -287,8 +291,15 @@ class Service:
                 seen_place=found.place,
                 rules=rules,
                 answered_by=by,
+                run=_run_of(chosen.host),
+                shares={} if chosen.named or self.split is None else self._shares(self.split),
+                noted_place=self._items_seen,
             )
         )
+
+    def _shares(self, split: TrafficSplit) -> dict[str, float]:
+        """The share of the traffic of each run that has some."""
+        return {_run_of(self.hosts[name]): share for name, share in split.shares.items() if share}
 
     def _waiting(self) -> dict[str, float]:
         return {
@@ -307,3 +318,8 @@ def _single(hosts: Mapping[str, Hosted], name: str | None) -> Host:
             f"(came: {name})."
         )
     return found
+
+
+def _run_of(host: Hosted) -> str:
+    """The run that answers for a system; of a pipeline its own name, for no single run could answer so."""
+    return host.warm.run if isinstance(host, Host) else host.name
