@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from segue.core.ranking import Rules
-from segue.core.ranking_recipe import Ranker
+from segue.core.ranking_recipe import Ranker, shown
 from segue.service.problems import Problem, invalid
 from segue.service.schemas import AnyOf, Between, ItemTitle, Judged, Recommended
 from segue.service.warm import Asked, Past, Warm, chosen_rows
@@ -167,13 +167,11 @@ def judged(warm: Warm, question: ForProbabilities) -> Probabilities:
 def probabilities(warm: Warm, ranker: Ranker, asked: Asked, rows: Sequence[int]) -> tuple[np.ndarray, Past]:
     """P(action) of each item after what somebody did."""
     items = np.asarray(rows, dtype=np.int64)
-    if asked.user_id is None:
-        past = warm.past([asked])
-        impressions = warm.memory.impressions_after(past.histories, [items])
-    else:
-        impressions, places, stale = warm.memory.impressions([asked.user_id], [items])
-        past = Past(impressions.histories, places, stale)
-    return ranker.probabilities(impressions), past
+    if asked.user_id is None or warm.requests is None:
+        past = warm.past([asked])  # which does not say what was done: each event counts as the first of the actions
+        return ranker.probabilities(shown(past.histories, items, ranker.schema)), past
+    impressions, places, stale = warm.requests.impressions([asked.user_id], [items])
+    return ranker.probabilities(impressions), Past(impressions.histories, places, stale)
 
 
 def explained(warm: Warm, question: ForReasons) -> Explanation:
