@@ -1,4 +1,4 @@
-"""Three small runs on one world, and a service around them."""
+"""Stores to be tested, a new SQLite file and a new database of a PostgreSQL server; and small runs to be served."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +9,15 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 
+from segue.service.event_store import EventStore
 from segue.service.looks import Looks
+from segue.service.open_store import open_store
 from segue.service.problems import Problem
 from segue.service.routes import audit, codes, comparison, ledger, runs
 from segue.service.shelf import Shelf
 from segue.workflows.experiment import Experiment, new
 from segue.workflows.fit import fit
+from service.postgres_server import BINARIES, HOW_TO_INSTALL, PostgresServer
 from workflows.small_tokens import RECIPE as SMALL_TOKENS
 
 WORLD = {"data.users": 60, "data.items": 40, "data.categories": 4, "data.clicks": 12.0}
@@ -58,3 +61,32 @@ def client(studio_shelf: Path) -> TestClient:
         return JSONResponse(problem.body, problem.details.status, problem.headers)
 
     return TestClient(app)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running server that nobody kills."""
+    if not BINARIES:
+        pytest.skip(HOW_TO_INSTALL)
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A store that nobody has used."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'events.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[EventStore]:
+    opened = open_store(store_url)
+    yield opened
+    opened.close()

@@ -4,92 +4,48 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from segue.core.errors import SegueError
+from segue.core.errors import DataError, SegueError
+from segue.core.served import Decision, Event, ItemNote
+
+__all__ = ["Decision", "Event", "EventStore", "ItemNote", "StoreAway"]
+
+FURTHEST = 2**63
+"""Times are kept in 64 bits."""
 
 
 class StoreAway(SegueError, ConnectionError):
     """The store does not answer at the moment; what was asked may be asked again."""
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something that a user did with an item."""
-
-    event_id: str
-    """Chosen by whoever reports it; the same event reported twice is kept once."""
-    user_id: str
-    item_id: str
-    time: int
-    """When it happened, in Unix seconds."""
-    actions: Mapping[str, int] = field(default_factory=dict)
-    """What was done, as 0 or 1 by name of the action; empty where that is only that the item was taken."""
-    place: int = 0
-    """In which order the store took it in, from 1; given by the store."""
-
-
-@dataclass(frozen=True)
-class ItemNote:
-    """An item that was added, withdrawn, or put back while serving."""
-
-    item_id: str
-    available: bool = True
-    facts: Mapping[str, Any] | None = None
-    """Title and further columns of the catalog, of an item that was added; None for one that the run knows."""
-    place: int = 0
-    """In which order the store took it in, from 1; given by the store. The newest note of an item holds."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One answer, with what it takes to ask other systems the same question later."""
-
-    request_id: str
-    time: int
-    """Unix seconds."""
-    user_id: str | None
-    """None where the history came with the request."""
-    system: str
-    """Who answered."""
-    chance: float
-    """The share of the traffic that this system had, so the probability that it was chosen."""
-    k: int
-    items: tuple[str, ...]
-    """What was answered, best first."""
-    history: tuple[str, ...] = ()
-    """The history that came with the request, where `user_id` is None."""
-    seen_place: int = 0
-    """The place of the newest live event of the user that the answer knew, 0 for none."""
-    rules: Mapping[str, Any] = field(default_factory=dict)
-    """Filters of the request beyond the usual ones: seen, allow, deny, where."""
-    answered_by: str = "model"
-    """`model`, or `fallback` for somebody without a history."""
-    place: int = 0
-    """In which order the store took it in, from 1; given by the store."""
-
-
 class EventStore(ABC):
     """A durable memory, used by several threads; whatever a method returns from having kept survives a killed process.
 
-    Every method raises `StoreAway` while the store cannot be reached; nothing is half kept then.
+    Every method raises `StoreAway` while the store cannot be reached; nothing is half kept then. Whether it was kept
+    may be unknown then, so that what is tried again can turn out to be a duplicate of itself.
+
+    Places count from 1 without gaps, for events, items and decisions each. They become visible in their order: who has
+    seen place 6 has seen place 5, also where several processes write.
     """
 
     @abstractmethod
     def add(self, events: Sequence[Event]) -> list[bool]:
-        """Keep the events, all or none; for each whether its id was new. The first of an id is the one that is kept."""
+        """Keep the events, all or none; for each whether its id was new. The first of an id is the one that is kept.
+
+        Raises:
+            DataError: an event cannot be kept at all (see `refuse_unkeepable`).
+        """
 
     @abstractmethod
-    def after(self, places: Mapping[str, int]) -> dict[str, list[Event]]:
+    def after(self, places: Mapping[str, int], newest: int | None = None) -> dict[str, list[Event]]:
         """By user: the events whose place is later than the one given for that user, in the order of their places.
 
-        Users without such events are left out.
+        Users without such events are left out. With `newest`, at most so many for each user, the latest ones.
         """
 
     @abstractmethod
     def users(self, begins: str = "", most: int = 20) -> list[str]:
-        """Ids of users with events, in order, that begin so."""
+        """Ids of users with events, in order of their code points, that begin so."""
 
     @abstractmethod
     def count(self) -> int:
@@ -105,11 +61,15 @@ class EventStore(ABC):
 
     @abstractmethod
     def note_decisions(self, decisions: Sequence[Decision]) -> None:
-        """Keep what was answered."""
+        """Keep what was answered; the first of a request id is the one that is kept."""
 
     @abstractmethod
     def decisions(self, after: int = 0, most: int = 10_000) -> list[Decision]:
         """What was answered, oldest first, from behind a place on."""
+
+    @abstractmethod
+    def decision_count(self) -> int:
+        """How many decisions there are."""
 
     @abstractmethod
     def ping(self) -> None:
@@ -117,4 +77,37 @@ class EventStore(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections; every later call raises `StoreAway`."""
+
+
+def refuse_unkeepable(events: Sequence[Event]) -> None:
+    """
+    Raises:
+        DataError: an id is no text that can be kept (it has a NUL or half of a surrogate pair), or a time is too far.
+    """
+    for event in events:
+        refuse_text("event_id", event.event_id)
+        refuse_text("user_id", event.user_id)
+        refuse_text("item_id", event.item_id)
+        if not -FURTHEST <= event.time < FURTHEST:
+            raise DataError(f"time {event.time}: expected Unix seconds that fit into 64 bits.")
+
+
+def refuse_text(name: str, text: str) -> None:
+    """
+    Raises:
+        DataError: there is a store that cannot keep the text.
+    """
+    if not keepable(text):
+        raise DataError(f"{name} {text!r}: expected text without NUL and without halves of surrogate pairs.")
+
+
+def keepable(text: str) -> bool:
+    """Whether every store can keep the text."""
+    if text.isascii():
+        return "\0" not in text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text

@@ -1,1 +1,1 @@
-"""What can be asked over HTTP, one file a subject."""
+"""What the service answers, one file a subject."""
