@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test check format bench docs clean
+.PHONY: demo test check audit bench docs clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -34,6 +34,9 @@ check: $(STAMP)  ## format, lint, types, import contract and the quick tests, in
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+audit: $(STAMP)  ## known vulnerabilities of what is installed
+	$(BIN)/python .ci/audit
 
 bench: $(STAMP)  ## ours beside the peers, each in an environment of its own; takes an hour on a quiet machine
 	$(BIN)/python benchmarks/environments.py

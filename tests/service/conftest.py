@@ -1,13 +1,66 @@
-"""Stores to be tested: a new SQLite file, a new database of a PostgreSQL server that the session started."""
+"""Stores to be tested, a new SQLite file and a new database of a PostgreSQL server; and small runs to be served."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from fastapi.testclient import TestClient
 
 from segue.service.event_store import EventStore
+from segue.service.looks import Looks
 from segue.service.open_store import open_store
+from segue.service.problems import Problem
+from segue.service.routes import audit, codes, comparison, ledger, runs
+from segue.service.shelf import Shelf
+from segue.workflows.experiment import Experiment, new
+from segue.workflows.fit import fit
 from service.postgres_server import BINARIES, HOW_TO_INSTALL, PostgresServer
+from workflows.small_tokens import RECIPE as SMALL_TOKENS
+
+WORLD = {"data.users": 60, "data.items": 40, "data.categories": 4, "data.clicks": 12.0}
+TINY = {
+    "backbone.width": 8,
+    "backbone.depth": 1,
+    "backbone.heads": 1,
+    "backbone.inner": 8,
+    "batches.users": 16,
+    "procedure.loop.epochs": 3,
+    "procedure.loop.precision": "float32",
+}
+
+
+@pytest.fixture(scope="session")
+def studio_shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of runs: a scoring system, a baseline, and one that writes codes; do not write into it."""
+    folder = tmp_path_factory.mktemp("studio") / "runs"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("SEGUE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        sasrec = new("sasrec_small", "world", {**WORLD, **TINY}, 0)
+        fit(sasrec, folder / "sasrec", baselines=())
+        fit(new("popularity", "world", WORLD, 0), folder / "popularity", baselines=())
+        tokens = Experiment(recipe=SMALL_TOKENS, data=sasrec.data, own="workflows.small_tokens:RECIPE")
+        fit(tokens, folder / "tokens", baselines=())
+        yield folder
+
+
+@pytest.fixture
+def client(studio_shelf: Path) -> TestClient:
+    app = FastAPI()
+    app.state.looks = Looks()
+    app.state.service = SimpleNamespace(
+        shelf=Shelf([], [studio_shelf]), ledger=None, served_runs=lambda: {"sasrec", "tokens"}
+    )
+    for module in (runs, comparison, audit, codes, ledger):
+        app.include_router(module.router)
+
+    @app.exception_handler(Problem)
+    async def answer(_request: object, problem: Problem) -> JSONResponse:
+        return JSONResponse(problem.body, problem.details.status, problem.headers)
+
+    return TestClient(app)
 
 
 @pytest.fixture(scope="session")

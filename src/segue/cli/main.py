@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import codes, data, llm, rank, recommend, runs, scale, study, systems
+from segue.cli import codes, data, explain, llm, rank, recommend, runs, scale, serve, study, systems
 from segue.core.errors import SegueError
 
 app = typer.Typer(
@@ -29,7 +29,9 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     runs.evaluate,
     codes.tokenize,
     recommend.recommend,
+    explain.explain,
     rank.rank,
+    serve.serve,
     runs.compare,
     runs.reproduce,
     scale.scale,

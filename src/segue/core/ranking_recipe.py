@@ -16,7 +16,7 @@ from segue.core.impressions import UNKNOWN, Impressions, RankingSplit, Schema
 from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.recipe import Recipe, Recommender, initialising
 from segue.core.run import Run
-from segue.core.shapes import Float
+from segue.core.shapes import Float, Int
 from segue.core.tables import Catalog, Histories, Split
 
 JUDGED = 200_000
@@ -37,23 +37,27 @@ class Ranker(Recommender):
 
         A plain history does not say what was done with its items: each counts as the first of the actions.
         """
-        catalog = len(self.catalog)
-        at_once = max(1, JUDGED // max(catalog, 1))
+        asked = np.flatnonzero(rules.allows(np.arange(len(self.catalog)), len(self.catalog)))
+        at_once = max(1, JUDGED // max(len(asked), 1))
         some = [histories.take(slice(first, first + at_once)) for first in range(0, len(histories), at_once)]
-        parts = [self._best(part, k, rules) for part in some]
+        parts = [self._best(part, k, asked, seen=rules.seen) for part in some]
         return Ranking.stack(parts) if parts else Ranking(np.zeros((0, k), dtype=np.int64), np.zeros((0, k)))
 
-    def _best(self, histories: Histories, k: int, rules: Rules) -> Ranking:
-        catalog, rows = len(self.catalog), len(histories)
-        scores = self.probabilities(_everything(histories, catalog, self.schema))[:, 0].reshape(rows, catalog)
+    def _best(self, histories: Histories, k: int, asked: Int[np.ndarray, " asked"], *, seen: bool) -> Ranking:
+        rows = len(histories)
+        if not len(asked):
+            return Ranking(np.full((rows, k), NOTHING), np.full((rows, k), -np.inf))
+        scores = self.probabilities(shown(histories, asked, self.schema))[:, 0].reshape(rows, len(asked))
         scores = scores.astype(np.float64)
-        scores[:, ~rules.allows(np.arange(catalog), catalog)] = -np.inf
-        if not rules.seen:
+        if not seen:
+            place = np.full(len(self.catalog), -1)
+            place[asked] = np.arange(len(asked))
             items, bounds = histories.packed()
-            scores[np.repeat(np.arange(rows), np.diff(bounds)), items] = -np.inf
+            columns = place[items]
+            scores[np.repeat(np.arange(rows), np.diff(bounds))[columns >= 0], columns[columns >= 0]] = -np.inf
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         best = np.take_along_axis(scores, order, axis=1)
-        items = np.where(np.isneginf(best), NOTHING, order)
+        items = np.where(np.isneginf(best), NOTHING, asked[order])
         missing = k - items.shape[1]
         return Ranking(
             np.pad(items, ((0, 0), (0, missing)), constant_values=NOTHING),
@@ -163,20 +167,20 @@ def requests_of(split: Split, system: str) -> RankingSplit:
     return split
 
 
-def _everything(histories: Histories, catalog: int, schema: Schema) -> Impressions:
-    """The whole catalog shown after each history."""
+def shown(histories: Histories, items: Int[np.ndarray, " asked"], schema: Schema) -> Impressions:
+    """The same items shown after each history, of which each event counts as the first of the actions."""
     rows = len(histories)
     actions = np.zeros((len(histories.items), len(schema.actions)), dtype=np.int8)
     actions[:, :1] = 1
     return Impressions(
         histories=histories,
         actions=actions,
-        items=np.tile(np.arange(catalog), rows),
-        bounds=np.arange(rows + 1) * catalog,
-        labels=np.full((rows * catalog, len(schema.tasks)), UNKNOWN, dtype=np.int8),
-        events=np.full(rows * catalog, -1),
+        items=np.tile(items, rows),
+        bounds=np.arange(rows + 1) * len(items),
+        labels=np.full((rows * len(items), len(schema.tasks)), UNKNOWN, dtype=np.int8),
+        events=np.full(rows * len(items), -1),
         features={
-            one.name: np.zeros(rows * catalog, dtype=np.int64 if one.size else np.float32)
+            one.name: np.zeros(rows * len(items), dtype=np.int64 if one.size else np.float32)
             for one in schema.fields_of("place")
         },
         users={one.name: np.zeros(0, dtype=np.int64 if one.size else np.float32) for one in schema.fields_of("user")},

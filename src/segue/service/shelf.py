@@ -31,6 +31,11 @@ class Shelf:
                     found.setdefault(entry.name, path)
         return found
 
+    def names_of(self, runs: Iterable[Path]) -> list[str]:
+        """The names of some of the folders that were given, each once."""
+        names = {path: name for name, path in self._given.items()}
+        return list(dict.fromkeys(names[run.resolve()] for run in runs))
+
     def folder(self, name: str) -> Path:
         """The folder of a run.
 

@@ -138,16 +138,34 @@ def place_of(tokenizer: FittedTokenizer, item_id: str, most: int = 10) -> Place:
         if len(members) > 1:
             beside, together = members[members != rows], depth
     shown = beside[:most]
-    named = zip(catalog.ids.gather(shown), catalog.titles(shown), codes.codes[shown].tolist(), strict=True)
     return Place(
         item_id=item_id,
         title=catalog.titles(np.array([rows]))[0],
         codes=own,
         path=path,
         together=together,
-        beside=[Neighbour(item_id=str(one), title=title, codes=tuple_) for one, title, tuple_ in named],
+        beside=_neighbours(tokenizer, shown),
         more=len(beside) - len(shown),
     )
+
+
+def members(tokenizer: FittedTokenizer, prefix: Sequence[int] = (), most: int = 10) -> list[Neighbour]:
+    """The first items under a prefix, in the order of their codes.
+
+    Raises:
+        DataError: no item has this prefix; says which codes there are.
+    """
+    tree, node = tokenizer.codes.tree, _find(tokenizer.codes.tree, prefix)
+    bounds = np.append(tree.firsts[len(prefix)].numpy(), len(tree.items))
+    return _neighbours(tokenizer, tree.items.numpy()[bounds[node] : bounds[node + 1]][:most])
+
+
+def search(tokenizer: FittedTokenizer, words: str, most: int = 10) -> tuple[int, list[Neighbour]]:
+    """How many items have an id that begins with these words or a title that contains them, and the first of them."""
+    ids = tokenizer.catalog.ids.cast(pl.String)
+    titled = tokenizer.catalog.names().str.to_lowercase().str.contains(words.lower(), literal=True)
+    found = np.flatnonzero((ids.str.starts_with(words) | titled).to_numpy())
+    return len(found), _neighbours(tokenizer, found[:most])
 
 
 def add_items(folder: Path, items: Path, out: Path, *, overwrite: bool = False) -> tuple[int, CodeHealth]:
@@ -210,6 +228,12 @@ def _nodes(
         )
         for place, prefix in enumerate(prefixes)
     ]
+
+
+def _neighbours(tokenizer: FittedTokenizer, rows: np.ndarray) -> list[Neighbour]:
+    catalog, codes = tokenizer.catalog, tokenizer.codes.codes
+    named = zip(catalog.ids.gather(rows), catalog.titles(rows), codes[rows].tolist(), strict=True)
+    return [Neighbour(item_id=str(one), title=title, codes=own) for one, title, own in named]
 
 
 def _find(tree: CodeTree, prefix: Sequence[int]) -> int:

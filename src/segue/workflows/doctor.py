@@ -19,6 +19,9 @@ OPTIONAL = {
     "tensorboard": ("track", "curves in TensorBoard"),
     "peft": ("llm", "language models that learn by adapters"),
     "mlflow": ("track", "metrics in an MLflow server"),
+    "fastapi": ("serve", "the recommendation service and the studio"),
+    "psycopg": ("postgres", "events kept in PostgreSQL"),
+    "onnx": ("onnx", "runs exported as ONNX"),
     "jaxtyping": ("dev", "shapes checked in every test"),
 }
 """Packages that are looked for, the extra that brings each, and what it buys."""

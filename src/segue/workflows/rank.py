@@ -14,7 +14,7 @@ import torch
 from segue.core.errors import DataError, RunError, SettingsError
 from segue.core.ranking_recipe import Ranker
 from segue.data.request_split import RequestRule
-from segue.workflows.recommend import SHOWN
+from segue.workflows.recommend import SHOWN, named_items
 from segue.workflows.runs import dataset_of, open_run
 
 
@@ -60,11 +60,11 @@ def rank(
     return {
         "system": experiment.recipe.name,
         "user": user,
-        "history": _named(ranker, past),
+        "history": named_items(ranker.catalog, past),
         "by": by or tasks[0],
         "items": [
             item | {"probabilities": {task: float(chance) for task, chance in zip(tasks, chances[place], strict=True)}}
-            for item, place in zip(_named(ranker, items[order]), order, strict=True)
+            for item, place in zip(named_items(ranker.catalog, items[order]), order, strict=True)
         ],
     }
 
@@ -104,11 +104,3 @@ def _listed(values: Any, file: Path) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(one, str | int) for one in values):
         raise DataError(f'{file}: expected a JSON list of item ids, such as ["242", "302"].')
     return [str(one) for one in values]
-
-
-def _named(ranker: Ranker, rows: np.ndarray) -> list[dict[str, Any]]:
-    catalog = ranker.catalog
-    return [
-        {"item_id": item, "title": title}
-        for item, title in zip(catalog.ids.gather(rows).to_list(), catalog.titles(rows), strict=True)
-    ]

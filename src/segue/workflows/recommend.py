@@ -13,8 +13,10 @@ import torch
 
 from segue.core.errors import RunError, SettingsError
 from segue.core.ranking import NOTHING, Rules
+from segue.core.recipe import Recommender
 from segue.core.tables import Catalog, Histories
 from segue.core.text_recipe import FittedText
+from segue.workflows.experiment import Experiment
 from segue.workflows.runs import dataset_of, open_run
 from segue.workflows.written import texts_for
 
@@ -43,6 +45,48 @@ def recommend(
     if (user is None) == (history is None):
         raise SettingsError("give either --user or --history.")
     experiment, recommender = open_run(folder, device)
+    past = past_of(folder, experiment, recommender, user=user, history=history)
+    catalog = recommender.catalog
+    rules = Rules(seen=seen, allow=_rows(catalog, allow), deny=_rows(catalog, deny))
+    return {"system": recommender.recipe.name, "user": user, **answer(recommender, past, k, rules)}
+
+
+def answer(recommender: Recommender, histories: Histories, k: int, rules: Rules) -> dict[str, Any]:
+    """What one history (the only row) gets: its newest events, and the k best allowed items with titles and scores."""
+    return answers(recommender, histories, k, rules)[0]
+
+
+def answers(recommender: Recommender, histories: Histories, k: int, rules: Rules) -> list[dict[str, Any]]:
+    """`answer` for each of some histories, asked together."""
+    ranking = recommender.recommend(histories, k, rules)
+    catalog, newest = recommender.catalog, histories.latest(SHOWN)
+    written = _written(recommender, histories)
+    found = []
+    for row in range(len(histories)):
+        chosen = ranking.items[row] != NOTHING
+        named = named_items(catalog, ranking.items[row][chosen])
+        found.append(
+            {
+                "history": named_items(catalog, newest.take(slice(row, row + 1)).packed()[0]),
+                **({} if row not in written else {"written": written[row]}),
+                "items": [
+                    item | {"score": float(score)}
+                    for item, score in zip(named, ranking.scores[row][chosen], strict=True)
+                ],
+            }
+        )
+    return found
+
+
+def past_of(
+    folder: Path, experiment: Experiment, recommender: Recommender, *, user: str | None, history: Sequence[str] | None
+) -> Histories:
+    """The past of a user of the run's log, or one given as item ids, which asks now.
+
+    Raises:
+        DataError: the user or an item is unknown.
+        RunError: the data has changed since the fit.
+    """
     catalog = recommender.catalog
     if history is not None:
         past = Histories.from_lists([catalog.rows(history).tolist()])
@@ -52,31 +96,32 @@ def recommend(
             raise RunError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
         row = dataset.log.user_rows([str(user)])
         past = dataset.log.histories().take(row)
-    if recommender.recipe.knows_target_time:
-        past = replace(past, asked_at=np.full(len(past), int(time.time())))
-    rules = Rules(seen=seen, allow=_rows(catalog, allow), deny=_rows(catalog, deny))
-    ranking = recommender.recommend(past, k, rules)
-    chosen = ranking.items[0] != NOTHING
-    newest = past.latest(SHOWN).packed()[0]
-    written = texts_for(recommender, past) if isinstance(recommender, FittedText) and len(newest) else None
-    return {
-        "system": recommender.recipe.name,
-        "user": user,
-        "history": _items(catalog, newest),
-        **({} if written is None else {"written": written[0]}),
-        "items": [
-            item | {"score": float(score)}
-            for item, score in zip(_items(catalog, ranking.items[0][chosen]), ranking.scores[0][chosen], strict=True)
-        ],
-    }
+    return asking_now(recommender, past)
 
 
-def _rows(catalog: Catalog, ids: Sequence[str] | None) -> np.ndarray | None:
-    return None if ids is None else catalog.rows(ids)
+def asking_now(recommender: Recommender, histories: Histories) -> Histories:
+    """The same histories, with the time of asking where the system may know it."""
+    if not recommender.recipe.knows_target_time:
+        return histories
+    return replace(histories, asked_at=np.full(len(histories), int(time.time())))
 
 
-def _items(catalog: Catalog, rows: np.ndarray) -> list[dict[str, Any]]:
+def named_items(catalog: Catalog, rows: np.ndarray) -> list[dict[str, Any]]:
+    """Ids and titles of some items."""
     return [
         {"item_id": item, "title": title}
         for item, title in zip(catalog.ids.gather(rows).to_list(), catalog.titles(rows), strict=True)
     ]
+
+
+def _written(recommender: Recommender, histories: Histories) -> dict[int, str | None]:
+    """What a language model wrote after each row that has a history, before it was grounded."""
+    filled = np.flatnonzero(histories.lengths > 0)
+    if not isinstance(recommender, FittedText) or not len(filled):
+        return {}
+    texts = texts_for(recommender, histories.take(filled))
+    return {} if texts is None else dict(zip(filled.tolist(), texts.to_list(), strict=True))
+
+
+def _rows(catalog: Catalog, ids: Sequence[str] | None) -> np.ndarray | None:
+    return None if ids is None else catalog.rows(ids)

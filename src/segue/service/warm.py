@@ -1,0 +1,340 @@
+"""A run in memory, ready to be asked: its system, its items by id, and what users did before and since."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+import torch
+
+from segue.core.errors import DataError
+from segue.core.ranking import NOTHING, Rules
+from segue.core.ranking_recipe import Ranker
+from segue.core.recipe import FittedModel, Recommender
+from segue.core.served import ItemNote
+from segue.core.shapes import Int
+from segue.core.tables import Dataset, Histories
+from segue.core.text_recipe import FittedText
+from segue.data.request_rule import RequestRule
+from segue.evaluation.code_words import ItemTerms
+from segue.service.history_memory import HistoryMemory
+from segue.service.kept_histories import memory_of, with_kept_histories
+from segue.service.live_memory import LiveMemory
+from segue.service.live_requests import LiveRequests
+from segue.service.problems import invalid, not_found
+from segue.service.recent_events import RecentEvents
+from segue.service.schemas import AnyOf, Between
+from segue.workflows.experiment import Experiment
+from segue.workflows.grow import with_new_items
+from segue.workflows.recommend import asking_now
+from segue.workflows.runs import WEIGHTS, dataset_of, open_run
+
+Form = Literal["scores", "codes", "words", "ranks", "pipeline"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whose history, by id or given on the spot."""
+
+    user_id: str | None
+    history: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Past:
+    """The histories of some who ask together, and what is known about how fresh they are."""
+
+    histories: Histories
+    places: Sequence[int]
+    """The newest live event that each one knows, by its place in the store; 0 for none."""
+    stale: bool
+
+
+class Warm:
+    """A fitted system that answers, with everything that turns ids into rows and back.
+
+    Items that were added while serving lie behind those of the run; `grown` and `withdrawn` make a new `Warm` that
+    shares everything else. One thread at a time may use the system: who asks it holds `lock`.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        folder: Path,
+        experiment: Experiment,
+        recommender: Recommender,
+        dataset: Dataset,
+        recent: RecentEvents,
+        *,
+        added: frozenset[str] = frozenset(),
+        withdrawn: frozenset[str] = frozenset(),
+        reasons: Mapping[str, str] = {},
+        own: Recommender | None = None,
+    ) -> None:
+        self.run, self.folder, self.experiment, self.dataset, self.recent = run, folder, experiment, dataset, recent
+        self.recommender, self.added, self.withdrawn = recommender, added, withdrawn
+        self.own = own or recommender
+        """The system as it was fitted, without items that came later."""
+        self.reasons = dict(reasons)
+        """Of items that came later and cannot be recommended: why."""
+        self.memory = LiveMemory(dataset, recommender.catalog, recent)
+        rule = experiment.split
+        ranks = isinstance(rule, RequestRule) and isinstance(recommender, Ranker)
+        self.requests = LiveRequests(dataset, recommender.catalog, rule, recent) if ranks else None
+        """What rankers are asked about users; None for other systems."""
+        self.lock = threading.Lock()
+        self.where = lru_cache(maxsize=64)(self._where)
+        self._denied = self._rows_of(withdrawn)
+
+    @classmethod
+    def open(
+        cls,
+        run: str,
+        folder: Path,
+        recent: RecentEvents,
+        notes: Sequence[ItemNote],
+        *,
+        kept_megabytes: float,
+        device: torch.device,
+    ) -> Warm:
+        """Load a run and its data, take over what was noted of items, and answer once, so that nothing is cold.
+
+        Raises:
+            SegueError: the folder is no finished run, or its data has changed or is gone.
+        """
+        experiment, fitted = open_run(folder, device)
+        dataset = dataset_of(experiment)
+        if not dataset.catalog.ids.equals(fitted.catalog.ids):
+            raise DataError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
+        recommender = with_kept_histories(fitted, kept_megabytes) if kept_megabytes else fitted
+        warm = cls(run, folder, experiment, recommender, dataset, recent, own=fitted)
+        warm = warm.noted(notes, kept_megabytes)
+        warm.warm_up()
+        return warm
+
+    @property
+    def catalog_size(self) -> int:
+        """All items, those that came later too."""
+        return len(self.recommender.catalog)
+
+    @property
+    def system(self) -> str:
+        """The name of the recipe."""
+        return self.experiment.recipe.name
+
+    @property
+    def form(self) -> Form:
+        """How the system answers."""
+        if isinstance(self.recommender, Ranker):
+            return "ranks"
+        if isinstance(self.own, FittedText):
+            return "words"
+        return "codes" if isinstance(self.own, FittedModel) and self.own.tokenizer is not None else "scores"
+
+    @property
+    def tasks(self) -> list[str]:
+        """The actions whose probability it says."""
+        return list(self.own.schema.tasks) if isinstance(self.own, Ranker) else []
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """The row of each item id."""
+        return {item: row for row, item in enumerate(self.ids)}
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The id of each row."""
+        return self.recommender.catalog.ids.cast(pl.String).to_list()
+
+    @cached_property
+    def titles(self) -> list[str]:
+        """The title of each row."""
+        return self.recommender.catalog.names().to_list()
+
+    @cached_property
+    def popularity(self) -> Int[np.ndarray, " items"]:
+        """The rows of the run's own items, those with most events first."""
+        counts = np.bincount(np.asarray(self.dataset.log.items), minlength=len(self.dataset.catalog))
+        return np.argsort(-counts, kind="stable")
+
+    @cached_property
+    def popular_counts(self) -> Int[np.ndarray, " items"]:
+        """How many events each of the run's own items has."""
+        return np.bincount(np.asarray(self.dataset.log.items), minlength=len(self.dataset.catalog))
+
+    @cached_property
+    def terms(self) -> ItemTerms | None:
+        """The words of the catalog, for systems whose explanations tell what codes mean."""
+        return ItemTerms.of(self.own.catalog) if self.form == "codes" else None
+
+    @property
+    def memory_of_histories(self) -> HistoryMemory | None:
+        """What the system keeps of histories it has read, where it keeps anything."""
+        return memory_of(self.recommender)
+
+    @property
+    def fitted(self) -> float:
+        """When its weights were written, in Unix seconds."""
+        return (self.folder / WEIGHTS).stat().st_mtime
+
+    def warm_up(self) -> None:
+        """Answer once for a stranger and once for a short history."""
+        first = Histories.from_lists([[], [0] if self.catalog_size else []])
+        if not isinstance(self.recommender, Ranker):
+            self.recommender.recommend(self._timed(first), min(10, self.catalog_size), Rules(seen=True))
+
+    def rows(self, ids: Sequence[str], field: str) -> list[int]:
+        """The rows of some ids.
+
+        Raises:
+            Problem: an item is unknown.
+        """
+        known = self.row_of
+        try:
+            return [known[item] for item in ids]
+        except KeyError:
+            missing = [item for item in ids if item not in known]
+            raise invalid(
+                f"{len(missing)} of {len(ids)} item ids are not in the catalog of {self.run} (first: {missing[0]!r}).",
+                field=field,
+                name="unknown-item",
+                title="Unknown item",
+            ) from None
+
+    def item(self, item_id: str) -> int:
+        """The row of one item.
+
+        Raises:
+            Problem: it is unknown.
+        """
+        if item_id not in self.row_of:
+            raise not_found("item", item_id)
+        return self.row_of[item_id]
+
+    def past(self, asked: Sequence[Asked]) -> Past:
+        """What those who ask did, all by id or all by a history given on the spot."""
+        if asked and asked[0].user_id is None:
+            lists = [self.rows(one.history, "body.history") for one in asked]
+            return Past(self._timed(Histories.from_lists(lists)), [0] * len(lists), False)
+        histories, places, stale = self.memory.histories([str(one.user_id) for one in asked])
+        return Past(self._timed(histories), places, stale)
+
+    def rules(self, seen: bool, allow: Sequence[int] | None, deny: Sequence[int]) -> Rules:
+        """What may be recommended, without items that were withdrawn."""
+        denied = np.union1d(self._denied, np.asarray(deny, dtype=np.int64)) if len(deny) else self._denied
+        return Rules(
+            seen=seen,
+            allow=None if allow is None else np.unique(np.asarray(allow, dtype=np.int64)),
+            deny=denied if len(denied) else None,
+        )
+
+    def grown(self, notes: Sequence[ItemNote], kept_megabytes: float) -> Warm:
+        """The same with further items behind the others; of those that are known nothing changes."""
+        known = self.row_of
+        new = {note.item_id: dict(note.facts or {}) for note in notes if note.facts and note.item_id not in known}
+        if not new:
+            return self
+        rows = [{"item_id": item_id, **facts} for item_id, facts in new.items()]
+        own, reasons = with_new_items(self.own, _frame(rows))
+        recommender = with_kept_histories(own, kept_megabytes) if kept_megabytes else own
+        return self._again(
+            recommender=recommender,
+            own=own,
+            added=self.added | new.keys(),
+            withdrawn=self.withdrawn,
+            reasons={**self.reasons, **reasons},
+        )
+
+    def noted(self, notes: Sequence[ItemNote], kept_megabytes: float) -> Warm:
+        """The same after everything that these notes say of items."""
+        warm = self.grown(notes, kept_megabytes)
+        withdrawn = set(warm.withdrawn)
+        for note in notes:
+            if note.item_id in warm.row_of:
+                (withdrawn.discard if note.available else withdrawn.add)(note.item_id)
+        if withdrawn == warm.withdrawn:
+            return warm
+        return warm._again(
+            recommender=warm.recommender,
+            own=warm.own,
+            added=warm.added,
+            withdrawn=frozenset(withdrawn),
+            reasons=warm.reasons,
+            lock=warm.lock,
+        )
+
+    def _again(
+        self,
+        *,
+        recommender: Recommender,
+        own: Recommender,
+        added: frozenset[str],
+        withdrawn: frozenset[str],
+        reasons: Mapping[str, str],
+        lock: threading.Lock | None = None,
+    ) -> Warm:
+        again = Warm(
+            self.run, self.folder, self.experiment, recommender, self.dataset, self.recent,
+            added=added, withdrawn=withdrawn, reasons=reasons, own=own,
+        )  # fmt: skip
+        if lock is not None:
+            again.lock = lock  # the same living system
+        return again
+
+    def _timed(self, histories: Histories) -> Histories:
+        return asking_now(self.own, histories)
+
+    def _rows_of(self, ids: frozenset[str]) -> Int[np.ndarray, " some"]:
+        return np.array(sorted(self.row_of[item] for item in ids if item in self.row_of), dtype=np.int64)
+
+    def _where(self, filters: tuple[AnyOf | Between, ...]) -> Int[np.ndarray, " rows"]:
+        """The rows of which all of this is true.
+
+        Raises:
+            Problem: a column is unknown or of another kind.
+        """
+        table = self.recommender.catalog.table
+        chosen = pl.lit(True)
+        for place, one in enumerate(filters):
+            field = f"body.where.{place}.column"
+            if one.column not in table.columns:
+                there = ", ".join(table.columns)
+                raise invalid(f"There is no column {one.column!r} in the catalog; it has: {there}.", field=field)
+            kind = table.schema[one.column]
+            if isinstance(one, Between):
+                if not kind.is_numeric():
+                    raise invalid(f"The column {one.column!r} holds {kind}, and bounds need numbers.", field=field)
+                low = -np.inf if one.at_least is None else one.at_least
+                high = np.inf if one.at_most is None else one.at_most
+                chosen = chosen & pl.col(one.column).cast(pl.Float64).is_between(low, high).fill_null(False)
+            elif isinstance(kind, pl.List):
+                wanted = pl.col(one.column).list.eval(pl.element().cast(pl.String).is_in(one.any_of)).list.any()
+                chosen = chosen & wanted.fill_null(False)
+            else:
+                chosen = chosen & pl.col(one.column).cast(pl.String).is_in(one.any_of).fill_null(False)
+        kept = table.select(chosen.alias("kept"))["kept"]
+        return np.flatnonzero(np.broadcast_to(kept.to_numpy(), (table.height,)))
+
+
+def chosen_rows(items: Int[np.ndarray, " k"]) -> list[int]:
+    """The rows of an answer, without what was left empty."""
+    return [int(row) for row in items if row != NOTHING]
+
+
+def _frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+    """Facts of new items as a table; what is no number, text or list of text becomes JSON text."""
+    plain = [{name: _cell(value) for name, value in row.items() if value not in (None, [])} for row in rows]
+    return pl.from_dicts(plain, infer_schema_length=None)
+
+
+def _cell(value: object) -> object:
+    simple = isinstance(value, str | int | float | bool)
+    listed = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return value if simple or listed else json.dumps(value, ensure_ascii=False)
