@@ -49,6 +49,11 @@ class LiveMemory:
         pasts = self._pasts_of(users, recent)
         return Recalled(together(pasts), [since.newest for since in recent], stale)
 
+    def past(self, user: str) -> tuple[Past, Since, bool]:
+        """What one user did, the live events that are part of it, and whether there may be newer ones."""
+        recent, stale = self._recent.of([user])
+        return self._pasts_of([user], recent)[0], recent[0], stale
+
     def _pasts_of(self, users: Sequence[str], recent: Sequence[Since]) -> list[Past]:
         continued, pasts = self._now
         known = [pasts.get(user) for user in users]

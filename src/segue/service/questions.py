@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from segue.workflows.explain import Explanation, explain
 
 SHOWN = 5
 """Newest events that an answer repeats."""
-Key = TypeVar("Key", bound=Hashable)
 One = TypeVar("One")
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Probabilities:
 
 def answers(warm: Warm, questions: Sequence[Question]) -> list[Items | Probabilities | Explanation | Exception]:
     """The answer to each question, or why there is none."""
-    found: list[Items | Probabilities | Explanation | Exception] = [_unanswered()] * len(questions)
+    found: list[Any] = [_unanswered()] * len(questions)
     with warm.lock:
         lists = [(place, one) for place, one in enumerate(questions) if isinstance(one, ForItems)]
         for some in _grouped(lists, lambda one: one.together):
@@ -210,9 +208,7 @@ def _grouped(numbered: Iterable[tuple[int, One]], key: Callable[[One], Hashable]
 
 
 def _fill(
-    found: list[Answer | Exception],
-    numbered: Sequence[tuple[int, One]],
-    answer: Callable[[Sequence[One]], Sequence[Answer]],
+    found: list[Any], numbered: Sequence[tuple[int, One]], answer: Callable[[Sequence[One]], Sequence[Any]]
 ) -> None:
     """Answer some questions together. Where one of them is at fault, each is asked alone, so that only it fails."""
     try:

@@ -32,7 +32,6 @@ from segue.service.problems import invalid, not_found
 from segue.service.recent_events import RecentEvents
 from segue.service.schemas import AnyOf, Between
 from segue.workflows.experiment import Experiment
-from segue.workflows.grow import with_new_items
 from segue.workflows.recommend import asking_now
 from segue.workflows.runs import WEIGHTS, dataset_of, open_run
 
@@ -85,10 +84,10 @@ class Warm:
         self.reasons = dict(reasons)
         """Of items that came later and cannot be recommended: why."""
         self.memory = LiveMemory(dataset, recommender.catalog, recent)
-        rule = experiment.split
-        ranks = isinstance(rule, RequestRule) and isinstance(recommender, Ranker)
-        self.requests = LiveRequests(dataset, recommender.catalog, rule, recent) if ranks else None
+        self.requests: LiveRequests | None = None
         """What rankers are asked about users; None for other systems."""
+        if isinstance(experiment.split, RequestRule) and isinstance(recommender, Ranker):
+            self.requests = LiveRequests(dataset, recommender.catalog, experiment.split, recent)
         self.lock = threading.Lock()
         self.where = lru_cache(maxsize=64)(self._where)
         self._denied = self._rows_of(withdrawn)
@@ -242,6 +241,8 @@ class Warm:
         if not new:
             return self
         rows = [{"item_id": item_id, **facts} for item_id, facts in new.items()]
+        from segue.workflows.grow import with_new_items
+
         own, reasons = with_new_items(self.own, _frame(rows))
         recommender = with_kept_histories(own, kept_megabytes) if kept_megabytes else own
         return self._again(
