@@ -139,7 +139,7 @@ def estimate_lists(
     decisions = len(users)
 
     def summed(values: Float[np.ndarray, " inside"]) -> Float[np.ndarray, " decisions"]:
-        return np.bincount(at, values, minlength=decisions)
+        return np.bincount(at, values, minlength=decisions).astype(np.float64)  # of nothing it makes whole numbers
 
     ones = np.ones(decisions)
     most = int(sizes.max(initial=0))
