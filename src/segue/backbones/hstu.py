@@ -17,6 +17,7 @@ from segue.kernels.hstu_attention import hstu_attention
 from segue.kernels.hstu_candidate_attention import hstu_candidate_attention
 from segue.layers.dropout import Dropout
 from segue.layers.judging import Context, Judging, grown
+from segue.layers.reading_on import Clock, stacked
 
 BUCKETS = 129
 """Time buckets, each 0.301 wide in natural logarithms of seconds."""
@@ -62,6 +63,8 @@ class Hstu(Backbone):
 class _Trunk(Judging):
     def __init__(self, part: Hstu, length: int) -> None:
         super().__init__()
+        self.timed = part.timed
+        self.reads_on = part.candidates == 0  # else an event that was among the newest changes what it sees
         self.places = nn.Embedding(length, part.width)
         nn.init.trunc_normal_(self.places.weight, std=part.width**-0.5)
         self.dropout = Dropout(part.dropout)
@@ -73,9 +76,38 @@ class _Trunk(Judging):
         return cast(list[_Layer], list(self.layers))
 
     def forward(self, vectors: Float[Tensor, "tokens width"], batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
-        vectors = self.dropout(vectors + self.places(batch.rows.positions))
+        asked = batch.timestamps if batch.next_timestamps is None else batch.next_timestamps
+        return self._through(vectors, batch.rows, Clock(batch.timestamps, asked), None)
+
+    def read_all(
+        self, vectors: Float[Tensor, "tokens width"], rows: Rows, clock: Clock
+    ) -> tuple[Float[Tensor, "tokens width"], Float[Tensor, "tokens layers 2 heads size"]]:
+        layers: list[tuple[Tensor, Tensor]] = []
+        states = self._through(vectors, rows, clock, layers)
+        return states, stacked(layers)
+
+    def read_on(
+        self,
+        vectors: Float[Tensor, "new width"],
+        rows: Rows,
+        new: Int[Tensor, " new"],
+        kept: Float[Tensor, "tokens layers 2 heads size"],
+        clock: Clock,
+    ) -> Float[Tensor, "new width"]:
+        places = rows.positions[new]
+        asked = None if clock.asked is None else clock.asked[new]
+        asking = _Asking(rows, rows.owners[new], places + 1, places, asked, clock.happened)
+        vectors = self.dropout(vectors + self.places(places))
+        for layer, known in zip(self.stack, kept.unbind(1), strict=True):
+            gate, query, key, value = layer.parts(vectors)
+            known[new, 0], known[new, 1] = key, value
+            vectors = layer.mixed(vectors, gate, layer.looks(query, known[:, 0], known[:, 1], asking))
+        return vectors
+
+    def _through(self, vectors: Tensor, rows: Rows, clock: Clock, keep: list[tuple[Tensor, Tensor]] | None) -> Tensor:
+        vectors = self.dropout(vectors + self.places(rows.positions))
         for layer in self.layers:
-            vectors = layer(vectors, batch)
+            vectors = layer(vectors, rows, clock, keep)
         return vectors
 
     def read(
@@ -158,18 +190,19 @@ class _Layer(nn.Module):
         self.time_bias = nn.Parameter(time_bias) if part.timed else None
         self.dropout = Dropout(part.dropout)
 
-    def forward(self, vectors: Tensor, batch: SequenceBatch) -> Tensor:
+    def forward(self, vectors: Tensor, rows: Rows, clock: Clock, keep: list[tuple[Tensor, Tensor]] | None) -> Tensor:
         gate, query, key, value = self.parts(vectors)
-        asked = batch.timestamps if batch.next_timestamps is None else batch.next_timestamps
+        if keep is not None:
+            keep.append((key, value))
         mixed = hstu_attention(
             query,
             key,
             value,
-            batch.rows,
+            rows,
             position_bias=self.position_bias,
             time_bias=self.time_bias,
-            query_times=asked,
-            key_times=batch.timestamps,
+            query_times=clock.asked,
+            key_times=clock.happened,
             constant=self.constant,
             candidates=self.part.candidates,
         )

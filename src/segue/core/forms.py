@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segue.core.batches import SequenceBatch
+from segue.core.batches import Rows, SequenceBatch
 from segue.core.codes import CodeTree, ItemCodes
 from segue.core.impressions import Impressions, RankingBatch, RankingSplit, Schema
 from segue.core.part import Part
 from segue.core.ranking import Ranking, Rules, Samples
 from segue.core.run import Run
-from segue.core.shapes import Float, Int
+from segue.core.shapes import Float, Int, Num
 from segue.core.tables import Histories, Split
 
 
@@ -124,6 +124,51 @@ class RankingModel(Protocol):
 
     def logits(self, batch: RankingBatch) -> Float[Tensor, "shown tasks"]:
         """The log odds of each action; while `training`, of what the model can learn from these histories."""
+        ...
+
+
+class Past(NamedTuple):
+    """What a model computed of some histories: enough to answer after them and, where it is causal, to read on."""
+
+    rows: Rows
+    """The tokens of each history; `steps` of the model for an event, and perhaps some before them."""
+    kept: Num[Tensor, "tokens *each"]
+    """What was computed of each token that later ones look back at."""
+    ends: Float[Tensor, "users size"]
+    """What was computed of each history as a whole."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A model of any form that tells reading histories from answering after them, so that what was read can be kept.
+
+    The batch is that of its form: histories (`SequenceBatch`), or histories with what is asked (`RankingBatch`).
+    """
+
+    steps: int
+    """Tokens that each event becomes in `Past.kept`."""
+    reads_on: bool
+    """Whether `read_on` goes on from a past, to the answers of reading anew; otherwise a past answers for itself."""
+    looks_back: bool
+    """Whether `after` looks at tokens, or at the ends alone."""
+
+    def marks(self, batch: Any) -> Int[Tensor, "events marks"]:
+        """All that the reading of an event depends on beside the events before it: equal marks, equal past."""
+        ...
+
+    def read(self, batch: Any) -> Past:
+        """The past of the histories of a batch."""
+        ...
+
+    def read_on(self, batch: Any, past: Past, known: Int[Tensor, " users"]) -> Past:
+        """The past of the histories of a batch, of each of which the first `known` events have been read before.
+
+        `past` has the rows of these whole histories; the tokens that are still to be read are filled in, in place.
+        """
+        ...
+
+    def after(self, batch: Any, past: Past) -> Any:
+        """What the model answers after these histories: user vectors, an empty prefix each, or log odds."""
         ...
 
 

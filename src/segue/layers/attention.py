@@ -62,6 +62,21 @@ class SelfAttention(nn.Module):
         mixed: Tensor = self.out(candidate_attention(qkv[:, 0], *context, rows, candidates, qkv[:, 1], qkv[:, 2]))
         return mixed
 
+    def read_on(
+        self,
+        vectors: Float[Tensor, "new width"],
+        rows: Rows,
+        new: Int[Tensor, " new"],
+        kept: Float[Tensor, "tokens 2 heads size"],
+        asking: Candidates,
+    ) -> Float[Tensor, "new width"]:
+        """What the tokens at the places `new` gather from their rows, once their keys and values are filled in."""
+        qkv = self._qkv(vectors, asking.at)
+        kept[new] = qkv[:, 1:]
+        own = qkv[:, 1], qkv[:, 2]
+        mixed: Tensor = self.out(candidate_attention(qkv[:, 0], kept[:, 0], kept[:, 1], rows, asking, *own))
+        return mixed
+
     def keys_and_values(
         self, vectors: Float[Tensor, "tokens width"], positions: Int[Tensor, " tokens"]
     ) -> tuple[Float[Tensor, "tokens heads size"], Float[Tensor, "tokens heads size"]]:

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from segue.core.batches import Rows
-from segue.core.impressions import Candidates
+from segue.core.forms import Past
+from segue.core.impressions import Candidates, RankingBatch
 from segue.core.shapes import Float, Int
+from segue.layers.reading_on import Clock, stacked
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Judging(nn.Module, ABC):
     being read again. In `read` and `append`, `states` asks for the hidden vectors; without, the last layer saves
     everything but keys and values.
     """
+
+    timed: bool
+    """Whether it looks at times."""
+    reads_on: bool
+    """Whether `read_on` is `append`; False where events that were the newest see more later on."""
 
     @abstractmethod
     def read(
@@ -65,6 +72,33 @@ class Judging(nn.Module, ABC):
 
         `states` of the result are those of the new events alone.
         """
+
+    @abstractmethod
+    def read_on(
+        self,
+        vectors: Float[Tensor, "new width"],
+        rows: Rows,
+        new: Int[Tensor, " new"],
+        kept: Float[Tensor, "tokens layers 2 heads size"],
+        clock: Clock,
+    ) -> Float[Tensor, "new width"]:
+        """`append` where room has been left for what comes, and without gradients; see `ReadingOn`."""
+
+
+def event_marks(batch: RankingBatch, *, actions: bool, timed: bool) -> Int[Tensor, "events marks"]:
+    """Items, and where they are looked at what was done and when, as `Remembering` wants them."""
+    marks = [batch.events.items[:, None]]
+    if actions:
+        marks.append(batch.actions.long())
+    if timed and batch.events.timestamps is not None:
+        marks.append(batch.events.timestamps[:, None])
+    return torch.cat(marks, dim=1)
+
+
+def past_of(context: Context) -> Past:
+    """A context as a past of a ranker, which needs nothing of a history as a whole."""
+    kept = stacked(context.layers)
+    return Past(context.rows, kept, kept.new_empty(len(context.rows), 0))
 
 
 def grown(old: Rows, new: Rows) -> tuple[Rows, Int[Tensor, " tokens"]]:

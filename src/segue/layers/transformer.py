@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 
 from segue.core.batches import Rows, SequenceBatch
 from segue.core.errors import SettingsError
+from segue.core.impressions import Candidates
 from segue.core.shapes import Float, Int
 from segue.layers.attention import SelfAttention
 from segue.layers.dropout import Dropout
 from segue.layers.feed_forward import Activation, FeedForward
+from segue.layers.reading_on import Clock, stacked
 from segue.layers.rotary import Rotary
 from segue.layers.writing import Memory, Writing, Written
 
@@ -53,7 +56,8 @@ class Transformer(Writing):
                 f"backbone: position 'rotary' turns pairs, and width {width} over {heads} heads leaves an odd size of "
                 f"{width // heads} a head; change one of them."
             )
-        self.whole = self.writes = causal
+        self.whole = self.writes = self.reads_on = causal
+        self.timed = False
         bias = norm == "layer"
         rotary = Rotary(width // heads, length) if position == "rotary" else None
         self.places = nn.Embedding(length, width) if position == "learned" else None
@@ -104,6 +108,34 @@ class Transformer(Writing):
             layers += [pieces] if pieces else []
         hidden = hidden if self.final is None else self.final(hidden)
         return hidden if written is not None else torch.cat([first, hidden], dim=2), Written(layers, past + steps)
+
+    def read_all(
+        self, vectors: Float[Tensor, "tokens width"], rows: Rows, clock: Clock
+    ) -> tuple[Float[Tensor, "tokens width"], Float[Tensor, "tokens layers 2 heads size"]]:
+        """See `ReadingOn`."""
+        kept: list[tuple[Tensor, Tensor]] = []
+        hidden = self._through(self.entering(vectors, rows.positions), rows, kept)
+        return hidden, stacked(kept)
+
+    def read_on(
+        self,
+        vectors: Float[Tensor, "new width"],
+        rows: Rows,
+        new: Int[Tensor, " new"],
+        kept: Float[Tensor, "tokens layers 2 heads size"],
+        clock: Clock,
+    ) -> Float[Tensor, "new width"]:
+        """See `ReadingOn`."""
+        before = rows.positions[new]
+        asking = Candidates(rows.owners[new], before, None)
+        hidden, layers = self.entering(vectors, before), iter(kept.unbind(1))
+        for block in cast(Iterable[Residual], self.blocks):
+            if isinstance(block.brick, SelfAttention):
+                goes_on = partial(block.brick.read_on, rows=rows, new=new, kept=next(layers), asking=asking)
+                hidden = block.around(hidden, goes_on)
+            else:
+                hidden = block.around(hidden, block.brick)
+        return hidden if self.final is None else self.final(hidden)
 
     def entering(
         self, vectors: Float[Tensor, "*tokens width"], positions: Int[Tensor, "*tokens"]

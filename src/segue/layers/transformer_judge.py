@@ -15,6 +15,7 @@ from segue.core.impressions import Candidates
 from segue.core.shapes import Float, Int
 from segue.layers.attention import SelfAttention
 from segue.layers.judging import Context, Judging, grown
+from segue.layers.reading_on import Clock
 from segue.layers.transformer import Residual, Transformer
 
 
@@ -29,7 +30,7 @@ class TransformerJudge(Judging):
         super().__init__()
         if not trunk.whole:
             raise SettingsError("backbone: only a causal trunk can read a history once for all candidates.")
-        self.trunk = trunk
+        self.trunk, self.timed, self.reads_on = trunk, False, True
 
     def read(
         self,
@@ -98,6 +99,17 @@ class TransformerJudge(Judging):
                 hidden = block.around(hidden, block.brick)
         joined = together(context.times, times) if context.times is not None and times is not None else None
         return Context(merged, layers, joined, self._leaving(hidden) if states else None)
+
+    def read_on(
+        self,
+        vectors: Float[Tensor, "new width"],
+        rows: Rows,
+        new: Int[Tensor, " new"],
+        kept: Float[Tensor, "tokens layers 2 heads size"],
+        clock: Clock,
+    ) -> Float[Tensor, "new width"]:
+        """See `Judging`."""
+        return self.trunk.read_on(vectors, rows, new, kept, clock)
 
     def _blocks(self) -> Iterator[Residual]:
         """Attention and feed-forward in turn."""

@@ -10,12 +10,13 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from segue.core.errors import SettingsError
-from segue.core.forms import Backbone, RankingModelPart
+from segue.core.forms import Backbone, Past, RankingModelPart
 from segue.core.impressions import RankingBatch, Schema
-from segue.core.shapes import Float
+from segue.core.shapes import Float, Int
 from segue.layers.action_heads import ActionHeads
 from segue.layers.facts import ActionVectors, ItemVectors
-from segue.layers.judging import Context, Judging
+from segue.layers.judging import Context, Judging, event_marks, past_of
+from segue.layers.reading_on import Clock, by_layer, unread
 
 
 class DualFlowRanker(RankingModelPart):
@@ -52,7 +53,9 @@ class DualFlowRanker(RankingModelPart):
 
 
 class DualFlowRankerModel(nn.Module):
-    """A `RankingModel`; see `DualFlowRanker`."""
+    """A `RankingModel`, and `Remembering`; see `DualFlowRanker`."""
+
+    steps, looks_back = 1, True
 
     def __init__(
         self, part: DualFlowRanker, backbone: Backbone, schema: Schema, facts: Mapping[str, Tensor], length: int
@@ -88,10 +91,35 @@ class DualFlowRankerModel(nn.Module):
         vectors = self._tokens(batch.items, self.actions.placeholder.expand(len(batch.items), -1))
         return cast(Tensor, self.heads(self.trunk.judge(context, vectors, batch.candidates), batch))
 
-    def _real(self, batch: RankingBatch) -> Tensor:
+    @property
+    def reads_on(self) -> bool:
+        """See `Remembering`."""
+        return self.trunk.reads_on
+
+    def marks(self, batch: RankingBatch) -> Int[Tensor, "events marks"]:
+        """See `Remembering`: items, what was done with them, and when."""
+        return event_marks(batch, actions=self.part.actions == "true", timed=self.trunk.timed)
+
+    def read(self, batch: RankingBatch) -> Past:
+        """See `Remembering`."""
+        return past_of(self.begin(batch))
+
+    def read_on(self, batch: RankingBatch, past: Past, known: Int[Tensor, " users"]) -> Past:
+        """See `Remembering`."""
+        times = batch.events.timestamps
+        new = unread(past.rows, known)
+        self.trunk.read_on(self._real(batch, new), past.rows, new, past.kept, Clock(times, times))
+        return past
+
+    def after(self, batch: RankingBatch, past: Past) -> Float[Tensor, "shown tasks"]:
+        """See `Remembering`: the log odds."""
+        return self.judge(Context(past.rows, by_layer(past.kept), batch.events.timestamps), batch)
+
+    def _real(self, batch: RankingBatch, some: Int[Tensor, " some"] | slice = slice(None)) -> Tensor:
+        items = batch.events.items[some]
         if self.part.actions == "none":
-            return self._tokens(batch.events.items, self.actions.placeholder.expand(len(batch.events.items), -1))
-        return self._tokens(batch.events.items, self.actions(batch.actions))
+            return self._tokens(items, self.actions.placeholder.expand(len(items), -1))
+        return self._tokens(items, self.actions(batch.actions[some]))
 
     def _tokens(self, items: Tensor, actions: Tensor) -> Tensor:
         joined: Tensor = self.norm(self.join(torch.cat([self.items(items).flatten(1), actions], dim=1)))

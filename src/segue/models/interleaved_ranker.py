@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from segue.core.batches import Rows
 from segue.core.errors import SettingsError
-from segue.core.forms import Backbone, RankingModelPart
+from segue.core.forms import Backbone, Past, RankingModelPart
 from segue.core.impressions import Candidates, RankingBatch, Schema
-from segue.core.shapes import Float
+from segue.core.shapes import Float, Int
 from segue.layers.action_heads import ActionHeads
 from segue.layers.facts import ActionVectors, ItemVectors
-from segue.layers.judging import Context, Judging
+from segue.layers.judging import Context, Judging, event_marks, past_of
+from segue.layers.reading_on import Clock, by_layer, unread
 
 
 class InterleavedRanker(RankingModelPart):
@@ -55,7 +56,9 @@ class InterleavedRanker(RankingModelPart):
 
 
 class InterleavedRankerModel(nn.Module):
-    """A `RankingModel`; see `InterleavedRanker`."""
+    """A `RankingModel`, and `Remembering`; see `InterleavedRanker`."""
+
+    looks_back = True
 
     def __init__(
         self, part: InterleavedRanker, backbone: Backbone, schema: Schema, facts: Mapping[str, Tensor], length: int
@@ -90,15 +93,42 @@ class InterleavedRankerModel(nn.Module):
 
     def begin(self, batch: RankingBatch, *, states: bool = False) -> Context:
         """What is kept of the histories of a batch."""
-        vectors, times = self._tokens(batch), batch.events.timestamps
-        if times is not None:
-            times = times.repeat_interleave(self.steps)
-        return self.trunk.read(vectors, Rows(batch.events.rows.offsets * self.steps), times, states=states)
+        rows = Rows(batch.events.rows.offsets * self.steps)
+        return self.trunk.read(self._tokens(batch), rows, self._times(batch), states=states)
+
+    @property
+    def reads_on(self) -> bool:
+        """See `Remembering`."""
+        return self.trunk.reads_on
+
+    def marks(self, batch: RankingBatch) -> Int[Tensor, "events marks"]:
+        """See `Remembering`: items, what was done with them, and when."""
+        return event_marks(batch, actions=True, timed=self.trunk.timed)
+
+    def read(self, batch: RankingBatch) -> Past:
+        """See `Remembering`."""
+        return past_of(self.begin(batch))
+
+    def read_on(self, batch: RankingBatch, past: Past, known: Int[Tensor, " users"]) -> Past:
+        """See `Remembering`."""
+        new = unread(past.rows, known * self.steps)
+        times = self._times(batch)
+        self.trunk.read_on(self._tokens(batch)[new], past.rows, new, past.kept, Clock(times, times))
+        return past
+
+    def after(self, batch: RankingBatch, past: Past) -> Float[Tensor, "shown tasks"]:
+        """See `Remembering`: the log odds."""
+        return self.judge(Context(past.rows, by_layer(past.kept), self._times(batch)), batch)
 
     def judge(self, context: Context, batch: RankingBatch) -> Float[Tensor, "shown tasks"]:
         """The log odds of the candidates of `batch`, which sees the histories that the context was made of."""
         every = torch.arange(len(batch.items), device=batch.items.device)
         return self._answers(self._judged(context, batch, every), batch)
+
+    def _times(self, batch: RankingBatch) -> Tensor | None:
+        """Of each token."""
+        times = batch.events.timestamps
+        return None if times is None else times.repeat_interleave(self.steps)
 
     def _judged(self, context: Context, batch: RankingBatch, some: Tensor) -> Tensor:
         owners, at = batch.candidates.owners[some], batch.candidates.at[some]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
-from segue.core.batches import SequenceBatch
-from segue.core.forms import Backbone, ModelPart
-from segue.core.shapes import Float
+from segue.core.batches import Rows, SequenceBatch
+from segue.core.forms import Backbone, ModelPart, Past
+from segue.core.shapes import Float, Int
+from segue.layers.reading_on import Clock, ReadingOn, newest, unread
 
 
 class ItemScorer(ModelPart):
@@ -41,7 +42,9 @@ class ItemScorer(ModelPart):
 
 
 class ItemScorerModel(nn.Module):
-    """A `ScoringModel`; see `ItemScorer`."""
+    """A `ScoringModel`, and `Remembering`; see `ItemScorer`."""
+
+    steps, looks_back = 1, False
 
     def __init__(self, part: ItemScorer, backbone: Backbone, items: int, length: int) -> None:
         super().__init__()
@@ -54,17 +57,44 @@ class ItemScorerModel(nn.Module):
 
     def states(self, batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
         """A vector at every token, to be compared with `item_vectors`."""
-        vectors = self.table(batch.items)
-        if self.part.scaled:
-            vectors = vectors * vectors.shape[-1] ** 0.5
-        hidden = self.trunk(vectors, batch)
-        return self._asking(hidden if self.head is None else self.head(hidden))
+        return self._leaving(self.trunk(self._entering(batch.items), batch))
 
     def user_vectors(self, batch: SequenceBatch) -> Float[Tensor, "users width"]:
         """The vector of each user's next event."""
         if self.part.question == "mask":
             batch = self.with_question(batch)
         return batch.last(self.states(batch))
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether a past can go on: where the newest event says what comes next, and the trunk sees no later ones."""
+        return self.part.question == "last" and isinstance(self.trunk, ReadingOn) and self.trunk.reads_on
+
+    def marks(self, batch: SequenceBatch) -> Int[Tensor, "events marks"]:
+        """See `Remembering`: the items, and times where the trunk looks at them."""
+        timed = isinstance(self.trunk, ReadingOn) and self.trunk.timed and batch.timestamps is not None
+        clock = [part for part in self._clock(batch) if part is not None] if timed else []
+        return torch.stack([batch.items, *clock], dim=1)
+
+    def read(self, batch: SequenceBatch) -> Past:
+        """See `Remembering`; of a trunk that cannot go on, the answer alone is kept."""
+        if not self.reads_on:
+            vectors = self.user_vectors(batch)
+            return Past(Rows(torch.zeros_like(batch.rows.offsets)), vectors.new_zeros(0), vectors)
+        states, kept = self._trunk.read_all(self._entering(batch.items), batch.rows, self._clock(batch))
+        return Past(batch.rows, kept, self._leaving(batch.last(states)))
+
+    def read_on(self, batch: SequenceBatch, past: Past, known: Int[Tensor, " users"]) -> Past:
+        """See `Remembering`."""
+        new = unread(batch.rows, known)
+        vectors = self._entering(batch.items[new])
+        states = self._trunk.read_on(vectors, batch.rows, new, past.kept, self._clock(batch))
+        some, last = newest(batch.rows.lengths, known)
+        return past._replace(ends=past.ends.index_copy(0, some, self._leaving(states[last])))
+
+    def after(self, batch: SequenceBatch, past: Past) -> Float[Tensor, "users width"]:
+        """See `Remembering`: the user vectors."""
+        return past.ends
 
     def item_vectors(self) -> Float[Tensor, "items width"]:
         """The vector of each item of the catalog."""
@@ -89,7 +119,20 @@ class ItemScorerModel(nn.Module):
         items[torch.arange(len(batch.items), device=items.device) + batch.rows.owners] = batch.items
         return replace(batch, items=items, rows=rows, targets=None, timestamps=None, next_timestamps=None)
 
-    def _asking(self, hidden: Tensor) -> Tensor:
+    @property
+    def _trunk(self) -> ReadingOn:
+        return cast(ReadingOn, self.trunk)
+
+    def _clock(self, batch: SequenceBatch) -> Clock:
+        return Clock(batch.timestamps, batch.timestamps if batch.next_timestamps is None else batch.next_timestamps)
+
+    def _entering(self, items: Tensor) -> Tensor:
+        vectors: Tensor = self.table(items)
+        return vectors * vectors.shape[-1] ** 0.5 if self.part.scaled else vectors
+
+    def _leaving(self, hidden: Tensor) -> Tensor:
+        """What is compared with items."""
+        hidden = hidden if self.head is None else self.head(hidden)
         if self.part.normalized:
             hidden = normalize(hidden, dim=-1)
         elif self.head is not None:

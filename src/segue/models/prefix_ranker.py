@@ -11,11 +11,12 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from segue.core.errors import SettingsError
-from segue.core.forms import Backbone, RankingModelPart
+from segue.core.forms import Backbone, Past, RankingModelPart
 from segue.core.impressions import RankingBatch, Schema
-from segue.core.shapes import Float
+from segue.core.shapes import Float, Int
 from segue.layers.facts import SPREAD, ActionVectors, ContextVectors, ItemVectors
-from segue.layers.judging import Context, Judging
+from segue.layers.judging import Context, Judging, event_marks, past_of
+from segue.layers.reading_on import Clock, by_layer, unread
 from segue.layers.transformer import Transformer
 from segue.layers.transformer_judge import TransformerJudge
 
@@ -60,6 +61,7 @@ class PrefixRanker(RankingModelPart):
 
 class _PrefixRanker(nn.Module):
     design: str
+    steps, looks_back = 1, True
 
     def __init__(
         self,
@@ -92,10 +94,37 @@ class _PrefixRanker(nn.Module):
 
     def logits(self, batch: RankingBatch) -> Float[Tensor, "shown tasks"]:
         """The log odds of each action."""
+        return self._judged(self._read(batch), batch)
+
+    @property
+    def reads_on(self) -> bool:
+        """See `Remembering`."""
+        return self.trunk.reads_on
+
+    def marks(self, batch: RankingBatch) -> Int[Tensor, "events marks"]:
+        """See `Remembering`: items, and what was done with them and when where that is looked at."""
+        return event_marks(batch, actions=self.actions is not None, timed=self.trunk.timed)
+
+    def read(self, batch: RankingBatch) -> Past:
+        """See `Remembering`."""
+        return past_of(self._read(batch))
+
+    def read_on(self, batch: RankingBatch, past: Past, known: Int[Tensor, " users"]) -> Past:
+        """See `Remembering`."""
+        times = batch.events.timestamps
+        new = unread(past.rows, known)
+        self.trunk.read_on(self._events(batch, new), past.rows, new, past.kept, Clock(times, times))
+        return past
+
+    def after(self, batch: RankingBatch, past: Past) -> Float[Tensor, "shown tasks"]:
+        """See `Remembering`: the log odds."""
+        return self._judged(Context(past.rows, by_layer(past.kept), batch.events.timestamps), batch)
+
+    def _judged(self, context: Context, batch: RankingBatch) -> Tensor:
         shown = self.items(batch.items).sum(dim=1) + self.segments.weight[1]
         if self.actions is not None:
             shown = shown + self.actions.placeholder
-        hidden = self.trunk.judge(self._read(batch), self._entering(shown), batch.candidates)
+        hidden = self.trunk.judge(context, self._entering(shown), batch.candidates)
         told: Tensor = self.head(torch.cat([hidden, *self.context(batch)], dim=-1))
         return told
 
@@ -106,10 +135,13 @@ class _PrefixRanker(nn.Module):
         return states if self.exit is None else self.exit(states)
 
     def _read(self, batch: RankingBatch, *, states: bool = False) -> Context:
-        vectors = self.items(batch.events.items).sum(dim=1) + self.segments.weight[0]
+        return self.trunk.read(self._events(batch), batch.events.rows, batch.events.timestamps, states=states)
+
+    def _events(self, batch: RankingBatch, some: Int[Tensor, " some"] | slice = slice(None)) -> Tensor:
+        vectors = self.items(batch.events.items[some]).sum(dim=1) + self.segments.weight[0]
         if self.actions is not None:
-            vectors = vectors + self.actions(batch.actions)
-        return self.trunk.read(self._entering(vectors), batch.events.rows, batch.events.timestamps, states=states)
+            vectors = vectors + self.actions(batch.actions[some])
+        return self._entering(vectors)
 
     def _entering(self, vectors: Tensor) -> Tensor:
         entering: Tensor = vectors if self.entry is None else self.entry(vectors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import NonNegativeInt, PositiveFloat
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from segue.core.batches import Rows, SequenceBatch
 from segue.core.codes import CodeTree, ItemCodes
 from segue.core.errors import SettingsError
-from segue.core.forms import Backbone, TokenModelPart
+from segue.core.forms import Backbone, Past, TokenModelPart
 from segue.core.shapes import Float, Int
+from segue.layers.reading_on import Clock, ReadingOn, by_layer, newest, stacked, unread
 from segue.layers.writing import Memory, Writing, Written
 
 
@@ -50,7 +51,9 @@ class TokenGenerator(TokenModelPart):
 
 
 class TokenGeneratorModel(nn.Module):
-    """A `TokenModel`; see `TokenGenerator`."""
+    """A `TokenModel`, and `Remembering`; see `TokenGenerator`."""
+
+    looks_back = True
 
     item_codes: Tensor
     offsets: Tensor
@@ -58,7 +61,7 @@ class TokenGeneratorModel(nn.Module):
     def __init__(self, part: TokenGenerator, backbone: Backbone, codes: ItemCodes, length: int) -> None:
         super().__init__()
         self.part, self.codes, self.history = part, codes, length
-        self.levels = codes.levels
+        self.levels = self.steps = codes.levels
         trunk = backbone.build((length + 1) * codes.levels + (part.user_tokens > 0) + part.ended)
         if not isinstance(trunk, Writing):
             raise SettingsError(
@@ -151,8 +154,40 @@ class TokenGeneratorModel(nn.Module):
 
     def begin(self, batch: SequenceBatch) -> _Prefixes:
         """One empty prefix after each history."""
+        return self._begun(self._read(batch))
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether a past can go on: where no token sees later ones."""
+        return isinstance(self.trunk, ReadingOn) and self.trunk.reads_on
+
+    def marks(self, batch: SequenceBatch) -> Int[Tensor, "events marks"]:
+        """See `Remembering`: the items, and which user token stands before them."""
+        if self.user_table is None:
+            return batch.items[:, None]
+        return torch.stack([batch.items, self._buckets(batch.users)[batch.rows.owners]], dim=1)
+
+    def read(self, batch: SequenceBatch) -> Past:
+        """See `Remembering`; of an encoder, what its decoder asks of each token."""
         memory = self._read(batch)
-        nothing = self.table.weight.new_empty(len(batch), 1, 0, self.table.weight.shape[1])
+        kept = stacked(memory.layers)
+        return Past(memory.rows, kept, kept.new_empty(len(batch), 0) if memory.first is None else memory.first)
+
+    def read_on(self, batch: SequenceBatch, past: Past, known: Int[Tensor, " users"]) -> Past:
+        """See `Remembering`."""
+        new = unread(past.rows, known * self.levels + (self.user_table is not None))
+        vectors = self._embedded(batch.items[unread(batch.rows, known)], self.levels).flatten(0, 1)
+        states = cast(ReadingOn, self.trunk).read_on(vectors, past.rows, new, past.kept, Clock())
+        some, last = newest(batch.rows.lengths * self.levels, known * self.levels)
+        return past._replace(ends=past.ends.index_copy(0, some, states[last]))
+
+    def after(self, batch: SequenceBatch, past: Past) -> _Prefixes:
+        """See `Remembering`: an empty prefix each."""
+        first = past.ends if self.trunk.whole else None
+        return self._begun(Memory(past.rows, by_layer(past.kept), first))
+
+    def _begun(self, memory: Memory) -> _Prefixes:
+        nothing = self.table.weight.new_empty(len(memory.rows), 1, 0, self.table.weight.shape[1])
         states, written = self.trunk.write(memory, nothing, None)
         return _Prefixes(self, memory, written, self._asking(states[:, :, -1]), 0)
 
@@ -207,11 +242,16 @@ class TokenGeneratorModel(nn.Module):
 
     def _user_vectors(self, users: Tensor | None) -> Tensor:
         """The vector of each user's token; zero for somebody the log does not know."""
-        assert users is not None, "the model has user tokens and the batch does not say who asks"
         assert self.user_table is not None
-        buckets = (users * 2_654_435_761) % self.part.user_tokens  # neighbours in the log do not share one
-        vectors: Tensor = self.user_table(buckets) * (users >= 0)[:, None]
+        buckets = self._buckets(users)
+        vectors: Tensor = self.user_table(buckets.clamp_min(0)) * (buckets >= 0)[:, None]
         return vectors
+
+    def _buckets(self, users: Tensor | None) -> Tensor:
+        """Which token each user has, -1 for none."""
+        assert users is not None, "the model has user tokens and the batch does not say who asks"
+        buckets = (users * 2_654_435_761) % self.part.user_tokens  # neighbours in the log do not share one
+        return buckets.where(users >= 0, -1)
 
     def _asking(self, states: Tensor) -> Tensor:
         return states * states.shape[-1] ** -0.5 if self.part.scaled else states

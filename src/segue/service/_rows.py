@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from segue.core.served import Decision, Event, ItemNote
@@ -17,7 +19,7 @@ DECISION = (
     "place, request_id, time, user_id, system, chance, k, items, history, seen_place, rules, answered_by, run, shares, "
     "noted_place"
 )
-_NOTHING: Mapping[str, int] = {}
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 def row_of_event(event: Event) -> tuple[Any, ...]:
@@ -28,7 +30,7 @@ def row_of_event(event: Event) -> tuple[Any, ...]:
 def event_of_row(row: Sequence[Any]) -> Event:
     """The event of a row of `EVENT`."""
     place, event_id, user_id, item_id, time, actions = row
-    return Event(event_id, user_id, item_id, time, json.loads(actions) if actions else _NOTHING, place)
+    return Event(event_id, user_id, item_id, time, _actions(actions) if actions else _NOTHING, place)
 
 
 def row_of_item(note: ItemNote) -> tuple[Any, ...]:
@@ -71,6 +73,12 @@ def decision_of_row(row: Sequence[Any]) -> Decision:
         shares=json.loads(shares),
         noted_place=noted,
     )
+
+
+@lru_cache(maxsize=4096)
+def _actions(text: str) -> Mapping[str, int]:
+    """What was done with items repeats itself."""
+    return MappingProxyType(json.loads(text))
 
 
 def _text(value: Any) -> str:

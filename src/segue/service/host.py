@@ -14,6 +14,7 @@ class Hosted(Protocol):
     """What a service asks: one system, or a pipeline of two."""
 
     name: str
+    batches: MicroBatches[Question, Any]
 
     @property
     def form(self) -> Form:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from segue.core.extras import require
@@ -31,14 +31,10 @@ class Meters:
         self.batch_seconds = client.Histogram(
             "segue_batch_seconds", "Time of a system for one batch.", ["system"], buckets=LATENCY, **named
         )
-        self.events = client.Counter("segue_events_total", "Reported events.", ["outcome"], **named)
         self.answers = client.Counter(
             "segue_answers_total", "Answers by system and who gave them.", ["system", "by"], **named
         )
         self.swaps = client.Counter("segue_swaps_total", "Runs that took over from another.", ["system"], **named)
-        self.lost_decisions = client.Counter(
-            "segue_decisions_lost_total", "Answers that could not be kept for offline comparison.", **named
-        )
 
     def watch_batch(self, system: str, size: int, seconds: float) -> None:
         """A system has answered a batch."""
@@ -50,9 +46,9 @@ class Meters:
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
 
-    def read(self, name: str, words: str, values: Any) -> None:
-        """A gauge that is read when somebody looks: `values()` gives numbers by label `system`."""
-        self.registry.register(_Read(self._client, name, words, values))
+    def read(self, name: str, words: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
+        """A gauge that is read when somebody looks: `values()` gives its numbers by label."""
+        self.registry.register(_Read(self._client, name, words, label, values))
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
@@ -68,11 +64,13 @@ class Meters:
 class _Read:
     """A collector that asks when it is collected."""
 
-    def __init__(self, client: Any, name: str, words: str, values: Any) -> None:
-        self._client, self._name, self._words, self._values = client, name, words, values
+    def __init__(
+        self, client: Any, name: str, words: str, label: str, values: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._client, self._name, self._words, self._label, self._values = client, name, words, label, values
 
     def collect(self) -> Iterator[Any]:
-        family = self._client.core.GaugeMetricFamily(self._name, self._words, labels=["system"])
-        for system, value in self._values().items():
-            family.add_metric([system], value)
+        family = self._client.core.GaugeMetricFamily(self._name, self._words, labels=[self._label])
+        for labelled, value in self._values().items():
+            family.add_metric([labelled], float(value))
         yield family

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from segue.core.ranking import Rules
-from segue.core.ranking_recipe import Ranker
+from segue.core.ranking_recipe import Ranker, shown
 from segue.service.problems import Problem, invalid
 from segue.service.schemas import AnyOf, Between, ItemTitle, Judged, Recommended
 from segue.service.warm import Asked, Past, Warm, chosen_rows
@@ -17,9 +17,7 @@ from segue.workflows.explain import Explanation, explain
 
 SHOWN = 5
 """Newest events that an answer repeats."""
-Key = TypeVar("Key", bound=Hashable)
 One = TypeVar("One")
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Probabilities:
 
 def answers(warm: Warm, questions: Sequence[Question]) -> list[Items | Probabilities | Explanation | Exception]:
     """The answer to each question, or why there is none."""
-    found: list[Items | Probabilities | Explanation | Exception] = [_unanswered()] * len(questions)
+    found: list[Any] = [_unanswered()] * len(questions)
     with warm.lock:
         lists = [(place, one) for place, one in enumerate(questions) if isinstance(one, ForItems)]
         for some in _grouped(lists, lambda one: one.together):
@@ -167,13 +165,11 @@ def judged(warm: Warm, question: ForProbabilities) -> Probabilities:
 def probabilities(warm: Warm, ranker: Ranker, asked: Asked, rows: Sequence[int]) -> tuple[np.ndarray, Past]:
     """P(action) of each item after what somebody did."""
     items = np.asarray(rows, dtype=np.int64)
-    if asked.user_id is None:
-        past = warm.past([asked])
-        impressions = warm.memory.impressions_after(past.histories, [items])
-    else:
-        impressions, places, stale = warm.memory.impressions([asked.user_id], [items])
-        past = Past(impressions.histories, places, stale)
-    return ranker.probabilities(impressions), past
+    if asked.user_id is None or warm.requests is None:
+        past = warm.past([asked])  # which does not say what was done: each event counts as the first of the actions
+        return ranker.probabilities(shown(past.histories, items, ranker.schema)), past
+    impressions, places, stale = warm.requests.impressions([asked.user_id], [items])
+    return ranker.probabilities(impressions), Past(impressions.histories, places, stale)
 
 
 def explained(warm: Warm, question: ForReasons) -> Explanation:
@@ -212,9 +208,7 @@ def _grouped(numbered: Iterable[tuple[int, One]], key: Callable[[One], Hashable]
 
 
 def _fill(
-    found: list[Answer | Exception],
-    numbered: Sequence[tuple[int, One]],
-    answer: Callable[[Sequence[One]], Sequence[Answer]],
+    found: list[Any], numbered: Sequence[tuple[int, One]], answer: Callable[[Sequence[One]], Sequence[Any]]
 ) -> None:
     """Answer some questions together. Where one of them is at fault, each is asked alone, so that only it fails."""
     try:

@@ -8,18 +8,22 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from segue.core.errors import SegueError, SettingsError
-from segue.service.event_store import Decision, Event, EventStore, ItemNote, StoreAway
+from segue.core.served import Decision, Event, ItemNote
+from segue.service.decision_log import DecisionLog
+from segue.service.event_store import EventStore, StoreAway
 from segue.service.host import Host, Hosted
 from segue.service.meters import Meters
 from segue.service.pipeline import Pipeline
 from segue.service.problems import not_found, unavailable
 from segue.service.questions import ForItems, Items, Question, popular
+from segue.service.recent_events import RecentEvents
 from segue.service.schemas import RecommendAnswer
 from segue.service.settings import ServiceSettings
 from segue.service.shelf import Shelf
@@ -28,6 +32,14 @@ from segue.service.warm import Warm
 from segue.service.writer import Writer
 
 _LOG = logging.getLogger(__name__)
+KEPT = {
+    "exact": "Histories that were known as they were",
+    "extended": "Histories that were read on from where they ended",
+    "read": "Histories that were read from the start",
+    "evicted": "Histories that had to go for others",
+    "nbytes": "Bytes of what is kept of histories",
+}
+"""What systems count about the histories they keep, in words."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,9 @@ class Service:
         self.runs = list(runs)
         self.device = device or torch.device("cpu")
         self.meters = Meters()
-        self.writer = Writer(store, lost=self.meters.lost_decisions.inc)
+        self.writer = Writer(store, deadline=settings.deadline)
+        self.decisions = DecisionLog(store)
+        self.recent = RecentEvents(store)
         self.hosts: dict[str, Hosted] = {}
         self.split: TrafficSplit | None = None
         self.broken: str | None = None
@@ -63,8 +77,7 @@ class Service:
         self._items_seen = 0
         self._changing = asyncio.Lock()
         self._background: list[asyncio.Task[Any]] = []
-        self.meters.read("segue_waiting_requests", "Requests that wait for a system.", self._waiting)
-        self.meters.read("segue_kept_bytes", "Memory of what systems keep of histories.", self._kept)
+        self._watch()
 
     @property
     def ledger(self) -> Path | None:
@@ -73,7 +86,6 @@ class Service:
 
     async def start(self) -> None:
         """Load the systems in the background, and follow what other processes do to the catalog."""
-        await self.writer.start()
         self._background = [asyncio.create_task(self._load()), asyncio.create_task(self._follow())]
 
     async def stop(self) -> None:
@@ -84,6 +96,8 @@ class Service:
         for host in self.hosts.values():
             await asyncio.to_thread(host.close)
         await self.writer.close()
+        await asyncio.to_thread(self.decisions.close)
+        self.recent.close()
         self.store.close()
 
     async def loaded(self) -> None:
@@ -155,10 +169,7 @@ class Service:
         Raises:
             Problem: the store did not take them in time.
         """
-        fresh = await self.writer.add(events, self.settings.deadline)
-        self.meters.events.labels("accepted").inc(sum(fresh))
-        self.meters.events.labels("duplicate").inc(len(fresh) - sum(fresh))
-        return fresh
+        return await self.writer.add(events)
 
     async def note_items(self, notes: Sequence[ItemNote]) -> None:
         """Add, withdraw or put back items, for all systems, from the next batch on and for good."""
@@ -236,7 +247,10 @@ class Service:
 
     def _open(self, run: str, folder: Path) -> Warm:
         with torch.inference_mode():
-            return Warm.open(run, folder, self.store, kept_megabytes=self.settings.kept_megabytes, device=self.device)
+            return Warm.open(
+                run, folder, self.recent, self.store.items(), kept_megabytes=self.settings.kept_megabytes,
+                device=self.device,
+            )  # fmt: skip
 
     async def _follow(self) -> None:
         """Take over, now and then, what other processes on the same store noted of items."""
@@ -278,7 +292,7 @@ class Service:
             **({"where": [one.model_dump() for one in question.where]} if question.where else {}),
             **({"system": chosen.host.name} if chosen.named else {}),
         }
-        self.writer.note(
+        self.decisions.note(
             Decision(
                 request_id=request_id,
                 time=int(time.time()),
@@ -301,13 +315,22 @@ class Service:
         """The share of the traffic of each run that has some."""
         return {_run_of(self.hosts[name]): share for name, share in split.shares.items() if share}
 
-    def _waiting(self) -> dict[str, float]:
-        return {
-            name: float(len(host.batches)) for name, host in self.hosts.items() if isinstance(host, Host | Pipeline)
-        }
+    def _watch(self) -> None:
+        """Let the meters read what is counted elsewhere."""
+        read, events, decisions = self.meters.read, self.writer.counts, self.decisions.counts
+        read("segue_events", "Reported events by what became of them.", "outcome", lambda: vars(events))
+        read("segue_decisions", "Answers by whether they were kept for comparison.", "outcome", lambda: vars(decisions))
+        read("segue_store_away", "1 while the store does not answer.", "store", lambda: {"events": self.recent.away})
+        read("segue_waiting_requests", "Requests that wait for a system.", "system", self._waiting)
+        for what, words in KEPT.items():
+            read(f"segue_histories_{what}", f"{words}, by system.", "system", partial(self._kept, what))
 
-    def _kept(self) -> dict[str, float]:
-        return {name: host.warm.kept_bytes for name, host in self.hosts.items() if isinstance(host, Host)}
+    def _waiting(self) -> dict[str, float]:
+        return {name: len(host.batches) for name, host in self.hosts.items()}
+
+    def _kept(self, what: str) -> dict[str, float]:
+        kept = {name: host.warm.memory_of_histories for name, host in self.hosts.items() if isinstance(host, Host)}
+        return {name: getattr(memory, what) for name, memory in kept.items() if memory is not None}
 
 
 def _single(hosts: Mapping[str, Hosted], name: str | None) -> Host:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,17 +18,20 @@ from segue.core.errors import DataError
 from segue.core.ranking import NOTHING, Rules
 from segue.core.ranking_recipe import Ranker
 from segue.core.recipe import FittedModel, Recommender
+from segue.core.served import ItemNote
 from segue.core.shapes import Int
 from segue.core.tables import Dataset, Histories
 from segue.core.text_recipe import FittedText
+from segue.data.request_rule import RequestRule
 from segue.evaluation.code_words import ItemTerms
-from segue.service.event_store import EventStore, ItemNote
-from segue.service.kept_histories import with_kept_histories
+from segue.service.history_memory import HistoryMemory
+from segue.service.kept_histories import memory_of, with_kept_histories
 from segue.service.live_memory import LiveMemory
+from segue.service.live_requests import LiveRequests
 from segue.service.problems import invalid, not_found
+from segue.service.recent_events import RecentEvents
 from segue.service.schemas import AnyOf, Between
 from segue.workflows.experiment import Experiment
-from segue.workflows.grow import with_new_items
 from segue.workflows.recommend import asking_now
 from segue.workflows.runs import WEIGHTS, dataset_of, open_run
 
@@ -48,7 +51,7 @@ class Past:
     """The histories of some who ask together, and what is known about how fresh they are."""
 
     histories: Histories
-    places: Int[np.ndarray, " rows"]
+    places: Sequence[int]
     """The newest live event that each one knows, by its place in the store; 0 for none."""
     stale: bool
 
@@ -67,28 +70,40 @@ class Warm:
         experiment: Experiment,
         recommender: Recommender,
         dataset: Dataset,
-        store: EventStore,
+        recent: RecentEvents,
         *,
         added: frozenset[str] = frozenset(),
         withdrawn: frozenset[str] = frozenset(),
-        reasons: dict[str, str] | None = None,
+        reasons: Mapping[str, str] = {},
         own: Recommender | None = None,
-        memory: LiveMemory | None = None,
     ) -> None:
-        self.run, self.folder, self.experiment, self.dataset, self.store = run, folder, experiment, dataset, store
+        self.run, self.folder, self.experiment, self.dataset, self.recent = run, folder, experiment, dataset, recent
         self.recommender, self.added, self.withdrawn = recommender, added, withdrawn
         self.own = own or recommender
         """The system as it was fitted, without items that came later."""
-        self.reasons = reasons or {}
+        self.reasons = dict(reasons)
         """Of items that came later and cannot be recommended: why."""
-        self.memory = memory or LiveMemory(dataset, recommender.catalog, store)
+        self.memory = LiveMemory(dataset, recommender.catalog, recent)
+        self.requests: LiveRequests | None = None
+        """What rankers are asked about users; None for other systems."""
+        if isinstance(experiment.split, RequestRule) and isinstance(recommender, Ranker):
+            self.requests = LiveRequests(dataset, recommender.catalog, experiment.split, recent)
         self.lock = threading.Lock()
         self.where = lru_cache(maxsize=64)(self._where)
         self._denied = self._rows_of(withdrawn)
 
     @classmethod
-    def open(cls, run: str, folder: Path, store: EventStore, *, kept_megabytes: float, device: torch.device) -> Warm:
-        """Load a run, its data, and what was noted of items since; then answer once, so that nothing is cold.
+    def open(
+        cls,
+        run: str,
+        folder: Path,
+        recent: RecentEvents,
+        notes: Sequence[ItemNote],
+        *,
+        kept_megabytes: float,
+        device: torch.device,
+    ) -> Warm:
+        """Load a run and its data, take over what was noted of items, and answer once, so that nothing is cold.
 
         Raises:
             SegueError: the folder is no finished run, or its data has changed or is gone.
@@ -98,8 +113,8 @@ class Warm:
         if not dataset.catalog.ids.equals(fitted.catalog.ids):
             raise DataError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
         recommender = with_kept_histories(fitted, kept_megabytes) if kept_megabytes else fitted
-        warm = cls(run, folder, experiment, recommender, dataset, store, own=fitted)
-        warm = warm.noted(store.items(), kept_megabytes)
+        warm = cls(run, folder, experiment, recommender, dataset, recent, own=fitted)
+        warm = warm.noted(notes, kept_megabytes)
         warm.warm_up()
         return warm
 
@@ -159,6 +174,11 @@ class Warm:
         return ItemTerms.of(self.own.catalog) if self.form == "codes" else None
 
     @property
+    def memory_of_histories(self) -> HistoryMemory | None:
+        """What the system keeps of histories it has read, where it keeps anything."""
+        return memory_of(self.recommender)
+
+    @property
     def fitted(self) -> float:
         """When its weights were written, in Unix seconds."""
         return (self.folder / WEIGHTS).stat().st_mtime
@@ -200,9 +220,8 @@ class Warm:
     def past(self, asked: Sequence[Asked]) -> Past:
         """What those who ask did, all by id or all by a history given on the spot."""
         if asked and asked[0].user_id is None:
-            # Items on which nothing is known but that they came later say nothing to a system that cannot read them.
-            lists = [[row for row in self.rows(one.history, "body.history") if self._readable(row)] for one in asked]
-            return Past(self._timed(Histories.from_lists(lists)), np.zeros(len(lists), dtype=np.int64), False)
+            lists = [self.rows(one.history, "body.history") for one in asked]
+            return Past(self._timed(Histories.from_lists(lists)), [0] * len(lists), False)
         histories, places, stale = self.memory.histories([str(one.user_id) for one in asked])
         return Past(self._timed(histories), places, stale)
 
@@ -222,6 +241,8 @@ class Warm:
         if not new:
             return self
         rows = [{"item_id": item_id, **facts} for item_id, facts in new.items()]
+        from segue.workflows.grow import with_new_items
+
         own, reasons = with_new_items(self.own, _frame(rows))
         recommender = with_kept_histories(own, kept_megabytes) if kept_megabytes else own
         return self._again(
@@ -230,7 +251,6 @@ class Warm:
             added=self.added | new.keys(),
             withdrawn=self.withdrawn,
             reasons={**self.reasons, **reasons},
-            memory=self.memory.with_catalog(own.catalog),
         )
 
     def noted(self, notes: Sequence[ItemNote], kept_megabytes: float) -> Warm:
@@ -248,7 +268,6 @@ class Warm:
             added=warm.added,
             withdrawn=frozenset(withdrawn),
             reasons=warm.reasons,
-            memory=warm.memory,
             lock=warm.lock,
         )
 
@@ -259,20 +278,16 @@ class Warm:
         own: Recommender,
         added: frozenset[str],
         withdrawn: frozenset[str],
-        reasons: dict[str, str],
-        memory: LiveMemory,
+        reasons: Mapping[str, str],
         lock: threading.Lock | None = None,
     ) -> Warm:
         again = Warm(
-            self.run, self.folder, self.experiment, recommender, self.dataset, self.store,
-            added=added, withdrawn=withdrawn, reasons=reasons, own=own, memory=memory,
+            self.run, self.folder, self.experiment, recommender, self.dataset, self.recent,
+            added=added, withdrawn=withdrawn, reasons=reasons, own=own,
         )  # fmt: skip
         if lock is not None:
             again.lock = lock  # the same living system
         return again
-
-    def _readable(self, row: int) -> bool:
-        return row < len(self.dataset.catalog) or self.ids[row] not in self.reasons
 
     def _timed(self, histories: Histories) -> Histories:
         return asking_now(self.own, histories)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from segue.core.served import Event
 from segue.service.dependencies import ServiceOf
-from segue.service.event_store import Event
 from segue.service.schemas import EventBody, EventsAnswer, EventsBody
 
 router = APIRouter(tags=["events"])

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import polars as pl
 from fastapi import APIRouter, Path, Query
 
+from segue.core.served import ItemNote
 from segue.service.dependencies import ServiceOf
-from segue.service.event_store import ItemNote
 from segue.service.problems import not_found
 from segue.service.schemas import AddedAnswer, AvailabilityBody, CatalogItem, ItemsAnswer, ItemsBody
 from segue.service.warm import Warm

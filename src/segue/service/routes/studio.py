@@ -79,4 +79,7 @@ def _files(folder: Traversable, begins: str) -> Iterator[tuple[str, File]]:
             yield from _files(entry, f"{begins}{entry.name}/")
         elif (suffix := entry.name.rpartition(".")[2]) in TYPES:
             body = entry.read_bytes()
-            yield begins + entry.name, File(body, TYPES[suffix], f'"{hashlib.blake2b(body, digest_size=8).hexdigest()}"')
+            yield (
+                begins + entry.name,
+                File(body, TYPES[suffix], f'"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'),
+            )

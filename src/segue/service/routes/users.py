@@ -37,16 +37,18 @@ def show_user(
 ) -> UserAnswer:
     """What a user did, the newest first; nobody is unknown, and who did nothing has no events."""
     warm = service.choose(system, "").host.warm
-    past = warm.memory.events(user_id)
-    return UserAnswer(
-        user_id=user_id,
-        total=len(past.events),
-        events=[
+    past, since, stale = warm.memory.past(user_id)
+    logged = len(past) - len(past.live)
+    events = []
+    for place in range(len(past) - 1, max(len(past) - 1 - limit, -1), -1):
+        row, live = int(past.items[place]), place >= logged
+        events.append(
             PastEvent(
-                item_id=warm.ids[one.item], title=warm.titles[one.item], time=one.time, live=one.live,
-                actions=dict(one.actions),
+                item_id=warm.ids[row],
+                title=warm.titles[row],
+                time=None if past.times is None else int(past.times[place]),
+                live=live,
+                actions=dict(since.kinds[since.kind[past.live[place - logged]]]) if live else {},
             )
-            for one in reversed(past.events[-limit:])
-        ],
-        stale=past.stale,
-    )  # fmt: skip
+        )
+    return UserAnswer(user_id=user_id, total=len(past), events=events, stale=stale)
