@@ -77,7 +77,7 @@ function reading(text) {
     if (Number(labels.status) >= 400) one.errors += value;
     routes.set(labels.route, one);
   }
-  const kept = (found.get("segue_events_total") ?? []).find(({ labels }) => labels.outcome === "accepted");
+  const kept = (found.get("segue_events") ?? []).find(({ labels }) => labels.outcome === "accepted");
   return { at: Date.now(), routes, events: kept?.value ?? 0, all: buckets(found, "segue_request_seconds", ({ route }) => !QUIET.test(route)) };
 }
 
