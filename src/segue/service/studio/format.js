@@ -20,7 +20,8 @@ export function signed(value, digits = 3) {
 /** So many significant digits, without an exponent where that can be read. */
 export function precise(value, digits = 3) {
   if (!Number.isFinite(value)) return "–";
-  return value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(digits)));
+  const words = value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(digits)));
+  return words.replace(/^-/, "−");
 }
 
 /** 12.3 %; small shares keep their digits. */

@@ -21,9 +21,10 @@ function sheet(title, rows, width) {
   const words = rows.map((row) => `${row.name} ${signed(row.mean)} (${signed(row.low)} to ${signed(row.high)})`).join("; ");
   const node = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: ${words}` });
   for (const tick of ticks(low, high, width < 420 ? 3 : 6)) {
-    if (tick < low || tick > high || x(tick) < 22 || x(tick) > width - 22) continue;
+    if (tick < low || tick > high) continue;
     node.append(svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: 4, y2: height - 26 }));
-    node.append(svg("text", { x: x(tick), y: height - 8, "text-anchor": "middle" }, signed(tick)));
+    const side = x(tick) < 24 ? "start" : x(tick) > width - 24 ? "end" : "middle";
+    node.append(svg("text", { x: x(tick), y: height - 8, "text-anchor": side }, signed(tick)));
   }
   node.append(svg("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: height - 24 }));
   rows.forEach((row, place) => {

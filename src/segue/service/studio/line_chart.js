@@ -1,6 +1,6 @@
 // Curves over steps: drawn at the size they are seen in, read with the pointer or the arrow keys, and given as a table.
 import { el, freshId, svg } from "./dom.js";
-import { count, precise, short } from "./format.js";
+import { precise, short } from "./format.js";
 import { straight, ticks } from "./scale.js";
 import { table } from "./table.js";
 
@@ -10,7 +10,7 @@ const EDGE = { left: 48, right: 14, top: 12, bottom: 30 };
 /** `series` are { name, points: [[x, y], ...] }, by rising x; those without a point are left out. */
 export function lineChart({ title, series, across = "step", height = HEIGHT }) {
   const drawn = series.filter((one) => one.points.length);
-  const box = el("figure", { class: "card chart" }, el("h3", {}, title));
+  const box = el("figure", { class: "card chart" }, el("h3", {}, title, el("small", {}, ` by ${across}`)));
   if (!drawn.length) {
     box.append(el("p", { class: "soft" }, "Nothing was noted while this was fitted."));
     return box;
@@ -29,16 +29,17 @@ export function lineChart({ title, series, across = "step", height = HEIGHT }) {
   let paper = null;
   let at = places.length - 1;
 
-  /** The point under the pointer or the keys, in words and as dots. */
+  const told = (one, y) => `${drawn.length > 1 ? `${one.name} ` : ""}${precise(y, 4)}`;
+
+  /** The points under the pointer or the keys, in words and as dots; at rest, where each curve ended. */
   function read(place, marked = true) {
     at = Math.max(0, Math.min(places.length - 1, place));
     const x = places[at];
-    const words = values.filter((one) => one.has(x)).length
-      ? drawn.flatMap((one, row) => (values[row].has(x) ? [`${drawn.length > 1 ? `${one.name} ` : ""}${precise(values[row].get(x), 4)}`] : []))
-      : ["–"];
-    said.textContent = `${across} ${count(x)}: ${words.join(" · ")}`;
+    const words = drawn.flatMap((one, row) => (values[row].has(x) ? [told(one, values[row].get(x))] : []));
+    const ends = drawn.map((one) => told(one, one.points.at(-1)[1]));
+    said.textContent = marked ? `${across} ${precise(x, 6)}: ${words.join(" · ")}` : `in the end: ${ends.join(" · ")}`;
     reader.setAttribute("aria-valuenow", String(at));
-    reader.setAttribute("aria-valuetext", said.textContent);
+    reader.setAttribute("aria-valuetext", `${across} ${precise(x, 6)}: ${words.join(" · ")}`);
     paper?.mark(marked ? x : null);
   }
 
@@ -63,7 +64,7 @@ export function lineChart({ title, series, across = "step", height = HEIGHT }) {
   reader.addEventListener("blur", () => read(at, false));
   new ResizeObserver(([entry]) => draw(Math.max(220, Math.round(entry.contentRect.width)))).observe(reader);
   if (drawn.length > 1) box.append(legend(drawn));
-  const rows = places.map((x, row) => [count(x), ...values.map((one) => (one.has(places[row]) ? precise(one.get(x), 4) : "–"))]);
+  const rows = places.map((x, row) => [precise(x, 6), ...values.map((one) => (one.has(places[row]) ? precise(one.get(x), 4) : "–"))]);
   box.append(
     reader,
     said,
@@ -88,7 +89,7 @@ function sheet(series, places, values, width, height, title) {
     node.append(svg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(tick), y2: y(tick) }));
     node.append(svg("text", { x: EDGE.left - 8, y: y(tick) + 4, "text-anchor": "end" }, short(tick)));
   }
-  for (const tick of ticks(first, last, width < 420 ? 3 : 5)) {
+  for (const tick of ticks(first, last, width < 420 ? 4 : 6)) {
     if (tick >= first && tick <= last) node.append(svg("text", { x: x(tick), y: height - 8, "text-anchor": "middle" }, short(tick)));
   }
   series.forEach((one, row) => {

@@ -11,6 +11,7 @@ import { runPage } from "./pages/run.js";
 import { runsPage } from "./pages/runs.js";
 import { userPage } from "./pages/user.js";
 import { head } from "./pieces.js";
+import { jsonLink } from "./sources.js";
 import { failure } from "./states.js";
 import { themeChoice } from "./theme.js";
 
@@ -72,6 +73,7 @@ document.getElementById("skip").addEventListener("click", (event) => {
   main.focus();
 });
 themeChoice(document.getElementById("theme"));
+document.getElementById("api").append(jsonLink("/openapi.json", {}, "OpenAPI"));
 links();
 window.addEventListener("hashchange", show);
 show();

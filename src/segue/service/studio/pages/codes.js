@@ -111,13 +111,18 @@ function arrows(event) {
 }
 
 function items(name, node) {
-  const rows = node.members.map((one) => el("li", {}, el("a", { class: "branch", href: to("codes", [name], { item: one.item_id }) }, el("span", { class: "branch-words" }, el("b", {}, one.title), el("small", {}, one.item_id)), el("span", { class: "code" }, one.codes.join(" · ")))));
+  return [el("h2", {}, "Items here"), leaves(name, node.members), node.items > node.members.length && el("p", { class: "soft" }, `and ${count(node.items - node.members.length)} more`)];
+}
+
+function leaves(name, found) {
+  const rows = found.map((one) => el("li", {}, el("a", { class: "branch", href: to("codes", [name], { item: one.item_id }) }, el("span", { class: "branch-words" }, el("b", {}, one.title), el("small", {}, one.item_id)), el("span", { class: "code" }, one.codes.join(" · ")))));
   const list = el("ul", { class: "branches" }, rows);
   list.addEventListener("keydown", arrows);
-  return [el("h2", {}, "Items here"), list, node.items > node.members.length && el("p", { class: "soft" }, `and ${count(node.items - node.members.length)} more`)];
+  return list;
 }
 
 function placeOf(name, place) {
+  const above = [null, ...place.path];
   const steps = place.path.map((node, depth) =>
     el(
       "li",
@@ -127,20 +132,20 @@ function placeOf(name, place) {
         { class: "branch", href: down(name, node.prefix) },
         el("span", { class: "code" }, place.codes[depth]),
         el("span", { class: "branch-words" }, el("b", {}, node.words.slice(0, 5).join(", ") || "this item"), el("small", {}, node.titles.slice(0, 3).join(" · "))),
-        el("span", { class: "branch-size" }, plural(node.items, "item"), bar(node.share)),
+        el("span", { class: "branch-size" }, plural(node.items, "item"), bar(above[depth] ? node.items / above[depth].items : node.share)),
       ),
     ),
   );
   return [
     crumbs(name, place.codes),
     el("h2", {}, place.title, " ", chip(place.item_id)),
-    el("p", { class: "soft" }, "From the first code to the whole tuple:"),
+    el("p", { class: "soft" }, "From the first code to the whole tuple; bars are shares of the step before."),
     el("ol", { class: "branches" }, steps),
     el("h2", {}, "Beside it"),
     place.beside.length
       ? [
           el("p", { class: "soft" }, place.together ? `These share its first ${plural(place.together, "code")}${place.more ? `, and ${count(place.more)} more do` : ""}.` : ""),
-          el("ul", { class: "plain" }, place.beside.map((one) => el("li", {}, el("a", { href: to("codes", [name], { item: one.item_id }) }, one.title), " ", el("small", { class: "soft" }, one.codes.join(" · "))))),
+          leaves(name, place.beside),
         ]
       : nothing("No other item begins with the same code."),
   ];

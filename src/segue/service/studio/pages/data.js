@@ -13,19 +13,20 @@ const GRAVE = { serious: "Serious", look: "Worth a look", info: "Good to know" }
 export function dataPage(address) {
   const [name] = address.parts;
   const chooser = el("div");
+  const codes = el("div");
   const nodes = [head("Audit", "Data", el("p", { class: "soft lead" }, "What could make a number mean something else than it seems to.")), chooser];
   fill(chooser, () => get("/runs"), ({ runs }) => {
     const usable = runs.filter((run) => !run.problem);
     if (!usable.length) return nothing("There is no run on the shelf whose data could be looked over.");
     if (!name) return go(to("data", [(usable.find((run) => run.codes) ?? usable[0]).name]));
     const run = usable.find((one) => one.name === name);
-    if (run?.codes) chooser.after(section("The codes", () => get(path`/runs/${name}/health`), health, "Are the codebooks used, do items collide, do like items begin alike?"));
+    if (run?.codes) codes.replaceChildren(section("The codes", () => get(path`/runs/${name}/health`), health, "Are the codebooks used, do items collide, do like items begin alike?"));
     return runChoice("data", usable, name);
   });
   if (name) {
     const audit = el("div");
     fill(audit, () => get(path`/runs/${name}/audit`), findings);
-    nodes.push(audit, sources([[path`/runs/${name}/audit`], [path`/runs/${name}/health`]]));
+    nodes.push(audit, codes, sources([[path`/runs/${name}/audit`], [path`/runs/${name}/health`]]));
   }
   return { title: name ? `Data of ${name}` : "Data", nodes };
 }
@@ -47,7 +48,7 @@ function findings(audit) {
     ["Gini of popularity", number(audit.gini, 2)],
   ];
   const groups = Object.entries(GRAVE).map(([severity, words]) => {
-    const found = audit.findings.filter((finding) => finding.severity === severity);
+    const found = audit.findings.filter((finding) => finding.severity === severity && !isClear(finding));
     return (
       found.length > 0 &&
       el("section", {}, el("h2", {}, words, " ", el("span", { class: "soft" }, found.length)), el("ul", { class: `findings ${severity}` }, found.map(findingOf)))
@@ -58,8 +59,11 @@ function findings(audit) {
     tiles(shown),
     audit.findings.every((finding) => finding.severity === "info") && el("p", { class: "calm" }, "Nothing here needs a second look."),
     groups,
+    el("section", {}, el("h2", {}, "Looked for, and not there"), el("ul", { class: "checked" }, audit.findings.filter(isClear).map((finding) => el("li", {}, finding.fact)))),
   ];
 }
+
+const isClear = (finding) => finding.severity === "info" && finding.count === 0 && finding.of > 0 && finding.name !== "note";
 
 function findingOf(finding) {
   return el(

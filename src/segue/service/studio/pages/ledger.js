@@ -53,8 +53,9 @@ function groups(rows) {
 function groupOf(rows) {
   const [first] = rows;
   const metrics = Object.keys(first.metrics);
+  const systems = rows.map((row) => row.system);
   const told = rows.map((row) => [
-    [row.system, row.row !== row.dataset && el("small", {}, ` ${row.row}`), row.language && el("small", {}, ` ${row.language}`)],
+    [row.system, systems.filter((system) => system === row.system).length > 1 && el("small", {}, ` ${row.row}`), row.language && el("small", {}, ` ${row.language}`)],
     ...metrics.flatMap((metric) => {
       const { mean, spread, published } = row.metrics[metric];
       return [[number(mean), el("small", { title: spread }, ` ${spread.split(" (")[0]}`)], published === null ? "–" : number(published)];

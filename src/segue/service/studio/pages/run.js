@@ -92,7 +92,7 @@ function users(report) {
     const listed = sample.recommended.map((title) => el("li", { class: taken.has(title) ? "hit" : null }, title, taken.has(title) && " ✓"));
     return el("div", { class: "card" }, el("h3", {}, el("a", { href: to("user", [sample.user]) }, sample.user)), el("p", { class: "soft small" }, `Did last: ${sample.history.join(", ") || "nothing"}`), el("ol", {}, listed), el("p", { class: "soft small" }, `Took next: ${sample.taken.join(", ") || "unknown"}`));
   });
-  return el("section", {}, el("h2", {}, "Some users"), el("p", { class: "soft" }, "What the test asked, what was answered, and what was right."), el("div", { class: "grid2" }, cards));
+  return el("section", {}, el("h2", {}, "Some users"), el("p", { class: "soft" }, "What the test asked, what was answered, and what was right."), el("div", { class: "grid3" }, cards));
 }
 
 function measured(page) {
@@ -107,7 +107,7 @@ function measured(page) {
       ["seed", String(report.seed)],
       ["command", report.command && el("code", {}, report.command)],
       ["time", report.seconds ? `${duration(report.seconds)}, ${duration(report.cpu_seconds)} of processor` : ""],
-      ["hardware", Object.values(report.hardware).join(", ")],
+      ["hardware", Object.entries(report.hardware).map(([name, value]) => (name === "cpu" || name === "gpu" ? value : `${value} ${name}`)).join(", ")],
       ["versions", Object.entries(report.versions).map((one) => one.join(" ")).join(", ")],
       ["written", moment(Date.parse(report.written) / 1000)],
     ]),

@@ -24,7 +24,7 @@ export function runsPage(address) {
   function drawList() {
     const words = filter.value.trim().toLowerCase();
     const shown = runs.filter((run) => `${run.name} ${run.system} ${run.dataset} ${run.fingerprint}`.toLowerCase().includes(words));
-    found.textContent = words ? `${shown.length} of ${plural(runs.length, "run")}` : plural(runs.length, "run");
+    found.textContent = words ? `${shown.length} of ${plural(runs.length, "run")}` : `${plural(runs.length, "run")}; choose some to compare them`;
     if (!shown.length) list.replaceChildren(nothing(`No run fits “${filter.value}”.`));
     else list.replaceChildren(...groups(shown).map((group) => tableOf(group, chosen, changed)));
   }
@@ -36,7 +36,8 @@ export function runsPage(address) {
   }
 
   function drawCurves() {
-    const names = chosen.size ? [...chosen] : runs.filter((run) => !run.problem).map((run) => run.name);
+    const inOrder = groups(runs.filter((run) => !run.problem)).flat().map((run) => run.name);
+    const names = inOrder.filter((name) => !chosen.size || chosen.has(name));
     const drawn = names.slice(0, DRAWN);
     fill(
       curves,
@@ -98,12 +99,12 @@ function tableOf(group, chosen, changed) {
       else chosen.delete(run.name);
       changed();
     });
-    const name = el("span", { class: "run-name" }, check, el("a", { href: to("run", [run.name]) }, run.name), run.served && chip("served"));
+    const name = el("span", { class: "run-name" }, check, el("span", {}, el("a", { href: to("run", [run.name]) }, run.name), el("small", {}, run.system, run.served && [" ", chip("served")])));
     const cells = metrics.map((metric) => {
       const { mean, error } = run.metrics[metric];
       return [number(mean), el("small", {}, ` ± ${number(error)}`), bar(mean / most[metric])];
     });
-    return [name, run.system, ...cells, day(run.fitted)];
+    return [name, ...cells, day(run.fitted)];
   });
   const title = first.dataset ? `${first.dataset} · ${first.fingerprint}` : "Not measured yet";
   return el(
@@ -111,7 +112,7 @@ function tableOf(group, chosen, changed) {
     { class: "group" },
     el("h2", {}, first.dataset || "Not measured yet", first.fingerprint && el("code", {}, first.fingerprint)),
     el("p", { class: "soft small" }, first.protocol || "segue evaluate RUN measures them."),
-    table(["run", "system", ...metrics, "fitted"], rows, { caption: title }),
+    table(["run", ...metrics, "fitted"], rows, { caption: title }),
   );
 }
 
