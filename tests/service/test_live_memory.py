@@ -1,5 +1,7 @@
 """The histories of this moment are what the log has, and what was done since."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +173,31 @@ def test_a_log_on_disk_is_read_where_it_lies(store, tmp_path: Path) -> None:
     memory = LiveMemory(data, data.catalog, RecentEvents(store))
     store.add([Event("a", "u0", "i4", 50)])
     assert rows(memory.histories(["u0"]).histories) == [[(0, 10), (1, 20), (2, 30), (4, 50)]]
+
+
+def test_threads_that_ask_while_events_come_see_each_in_its_order(tmp_path: Path) -> None:
+    """Whatever a thread is told is the beginning of what is true, up to the place it is told, and never shrinks."""
+    store, data = SqliteStore(tmp_path / "events.db"), dataset()
+    memory = LiveMemory(data, data.catalog, RecentEvents(store, events=40))  # hardly room for two users
+    done = threading.Event()
+    users = ["x", "y", "z", "u0"]
+
+    def ask(first: int) -> None:
+        before = dict.fromkeys(users, 0)
+        while not done.is_set():
+            asked = users[first:] + users[:first]
+            known = memory.histories(asked)
+            for user, row, place in zip(asked, rows(known.histories), known.seen_places, strict=True):
+                live = [time for _, time in row if time is not None and time >= 1000]
+                assert live == [1000 + number for number in range(place) if users[number % 4] == user]
+                assert place >= before[user]
+                before[user] = place
+
+    with ThreadPoolExecutor(3) as threads:
+        asking = [threads.submit(ask, first) for first in range(3)]
+        for number in range(120):
+            store.add([Event(str(number), users[number % 4], "i1", 1000 + number)])
+        done.set()
+        for one in asking:
+            one.result()
+    store.close()

@@ -94,7 +94,7 @@ def _show(report: TrafficReport) -> None:
         f"{report.hours:g} hours, a number per answer, with 95% intervals over users."
     )
     table = Table(box=None, header_style="bold", title="Systems on their own answers", title_justify="left")
-    for column in ("system", "answers", "hits, plain", "hits, IPS", "hits, SNIPS", "discounted, SNIPS", "effective"):
+    for column in ("system", "answers", "hits, plain", "hits, IPS", "hits, SNIPS", "DCG, SNIPS", "effective"):
         table.add_column(column)
     for one in report.systems:
         table.add_row(
@@ -104,7 +104,7 @@ def _show(report: TrafficReport) -> None:
     console.print(table)
     if report.runs:
         table = Table(box=None, header_style="bold", title="Runs on everybody's answers", title_justify="left")
-        for column in ("run", "answers", "hits, IPS", "hits, SNIPS", "discounted, SNIPS", "effective", "no support"):
+        for column in ("run", "answers", "hits, IPS", "hits, SNIPS", "DCG, SNIPS", "effective", "no support"):
             table.add_column(column)
         for run in report.runs:
             found = run.estimated

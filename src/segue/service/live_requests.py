@@ -58,7 +58,7 @@ class LiveRequests:
         self._pasts: LeastRecent[tuple[int, Past, Actions]] = LeastRecent(events, lambda kept: 8 + len(kept[1]))
 
     def impressions(
-        self, users: Sequence[str], candidates: Sequence[Int[np.ndarray, " shown"]], at: int | None = None
+        self, users: Sequence[str], candidates: Sequence[Int[np.ndarray, " _"]], at: int | None = None
     ) -> Shown:
         """One request a user that asks about these items after everything that the user did; asks the store once.
 
