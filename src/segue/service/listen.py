@@ -49,6 +49,8 @@ def listen(service: Service, listening: Listening) -> None:
         raise SettingsError(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port."
         ) from None
+    # Who is accepted inherits it; otherwise each answer waits 40 ms for the acknowledgement of its headers.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     uvicorn = require("uvicorn", extra="serve")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
