@@ -43,7 +43,7 @@ def test_every_module_imports_without_the_optional_packages() -> None:
     script = (
         "import importlib, sys\n"
         "for name in ('tensorboard', 'mlflow', 'jaxtyping', 'beartype', 'torch.utils.tensorboard',\n"
-        "             'tokenizers', 'transformers', 'sentence_transformers'):\n"
+        "             'tokenizers', 'transformers', 'sentence_transformers', 'psycopg'):\n"
         "    sys.modules[name] = None\n"
         "import importlib.util as util\n"
         "whole = util.find_spec\n"

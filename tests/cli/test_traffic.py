@@ -67,7 +67,7 @@ def test_what_is_wrong_is_named(segue: Shell, store: str, finished: dict[str, Pa
         ([store, finished["sasrec"], f"sasrec={finished['popularity']}"], "both be called sasrec"),
         ([store, tmp_path / "nowhere"], "not a run folder"),
         ([store, "--hours", "0"], "must be positive"),
-        ([f"sqlite:///{tmp_path / 'empty.db'}"], "no decisions"),
+        ([f"sqlite:///{tmp_path / 'none.db'}"], "there is no store"),
     ):
         said = segue("traffic", *words)
         assert said.code == 1

@@ -106,3 +106,15 @@ def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(extras.importlib, "import_module", absent)
     with pytest.raises(MissingExtra, match=r"pip install 'segue\[postgres\]'"):
         open_store("postgresql://me:hidden@host/x")
+
+
+def test_who_only_reads_makes_nothing(tmp_path: Path, postgres: PostgresServer) -> None:
+    with pytest.raises(SettingsError, match="there is no store"):
+        open_store(f"sqlite:///{tmp_path / 'none.db'}", make=False)
+    assert not list(tmp_path.iterdir())
+    url = postgres.new_database()
+    with pytest.raises(SettingsError, match="holds no store") as caught:
+        open_store(url, make=False)
+    assert PASSWORD not in str(caught.value)
+    open_store(url).close()
+    open_store(url, make=False).close()

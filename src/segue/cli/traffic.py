@@ -46,7 +46,7 @@ def traffic(
     from segue.workflows.traffic import traffic as compare
 
     bar = Bar()
-    opened = open_store(store)
+    opened = open_store(store, make=False)
     try:
         report = compare(
             opened,

@@ -49,7 +49,7 @@ def listen(service: Service, listening: Listening) -> None:
         raise SettingsError(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port."
         ) from None
-    # Who is accepted inherits it; otherwise each answer waits 40 ms for the acknowledgement of its headers.
+    # asyncio does it only for sockets that say they are TCP; without, each body waits 40 ms for the head's receipt
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     uvicorn = require("uvicorn", extra="serve")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

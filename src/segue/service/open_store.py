@@ -11,8 +11,11 @@ from segue.service.event_store import EventStore
 FORMS = "sqlite:///events.db (four slashes for an absolute path) or postgresql://user:password@host:port/database"
 
 
-def open_store(url: str) -> EventStore:
+def open_store(url: str, *, make: bool = True) -> EventStore:
     """The store at `sqlite:///path`, `sqlite:////absolute/path`, `sqlite://:memory:` or `postgresql://...`.
+
+    Args:
+        make: make the store where there is none yet.
 
     Raises:
         SettingsError: the URL names no store, or one that this version does not read.
@@ -22,11 +25,11 @@ def open_store(url: str) -> EventStore:
     if scheme in ("postgresql", "postgres") and colon:
         from segue.service.postgres_store import PostgresStore
 
-        store: EventStore = PostgresStore(url)
+        store: EventStore = PostgresStore(url, make=make)
     elif scheme == "sqlite" and colon:
         from segue.service.sqlite_store import SqliteStore
 
-        store = SqliteStore(_path(rest))
+        store = SqliteStore(_path(rest), make=make)
     else:
         # what follows the scheme may be a password
         what = f"a store of the kind {scheme!r}" if colon else "this store, which is no URL,"

@@ -57,13 +57,16 @@ class PostgresStore(EventStore):
     falls asleep holds a lock that others wait for. Needs the extra `postgres`.
     """
 
-    def __init__(self, url: str, *, connections: int = 8, patience: float = 5.0, reading: float = 2.0) -> None:
+    def __init__(
+        self, url: str, *, connections: int = 8, patience: float = 5.0, reading: float = 2.0, make: bool = True
+    ) -> None:
         """
         Args:
             url: `postgresql://user:password@host:port/database`, with any of libpq's options behind a question mark.
             connections: the most that are open at one time.
             patience: seconds after which a write is given up.
             reading: seconds after which a read is given up.
+            make: make the tables where there are none.
 
         Raises:
             SettingsError: the URL cannot be read.
@@ -78,10 +81,11 @@ class PostgresStore(EventStore):
                 "as @ : / % in a password are written as %40 %3A %2F %25."
             ) from None
         self._patience, self._reading_patience = patience, reading
-        self._prepared = False
-        self._connections = Connections(
-            self._connect, most=connections, failures=(self._driver.OperationalError, self._driver.InterfaceError)
-        )
+        self._prepared, self._make = False, make
+        # a server that only lets us read has been replaced by another one
+        failures = (self._driver.OperationalError, self._driver.InterfaceError)
+        self._lost = (*failures, self._driver.errors.ReadOnlySqlTransaction)
+        self._connections = Connections(self._connect, most=connections, failures=self._lost)
 
     @property
     def where(self) -> str:
@@ -202,11 +206,10 @@ class PostgresStore(EventStore):
     @contextmanager
     def _talking(self, seconds: float) -> Iterator[Any]:
         """A connection whose troubles come out as ours."""
-        driver = self._driver
         try:
             with self._connections.one(seconds) as connection:
                 yield connection
-        except (driver.OperationalError, driver.InterfaceError, driver.errors.ReadOnlySqlTransaction) as error:
+        except self._lost as error:
             raise StoreAway(f"{self.where} does not answer: {self._without_password(error)}") from None
 
     def _connect(self) -> Any:
@@ -249,6 +252,8 @@ class PostgresStore(EventStore):
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCKS["tables"],))
             if connection.execute("SELECT to_regclass('segue_version')").fetchone() == (None,):
+                if not self._make:
+                    raise SettingsError(f"{self.where} holds no store; give the URL that the service was started with.")
                 for statement in TABLES:
                     connection.execute(statement)
             version = connection.execute("SELECT max(version) FROM segue_version").fetchone()[0]

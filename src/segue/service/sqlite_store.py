@@ -53,11 +53,12 @@ class SqliteStore(EventStore):
     file systems over the network, whose locks do not hold.
     """
 
-    def __init__(self, path: Path | None, *, patience: float = 5.0) -> None:
+    def __init__(self, path: Path | None, *, patience: float = 5.0, make: bool = True) -> None:
         """
         Args:
             path: the file, which is made where there is none; None for a store in memory, which survives nothing.
             patience: seconds that a call waits for other writers.
+            make: make the file where there is none.
 
         Raises:
             SettingsError: the path cannot be a file, or is one that this version does not read.
@@ -70,6 +71,8 @@ class SqliteStore(EventStore):
         if path is not None and not path.parent.is_dir():
             hint = "" if path.is_absolute() else f" (an absolute path has four slashes: sqlite:////{path})"
             raise SettingsError(f"the store {path} cannot be made: there is no folder {path.parent}{hint}.")
+        if path is not None and not make and not path.exists():
+            raise SettingsError(f"there is no store {path}; give the file that the service was started with.")
         try:
             self._writer = self._connect()
             self._prepare()
