@@ -13,6 +13,7 @@ from segue.evaluation.report import read_report
 from segue.service.looks import Kept, Looks
 from segue.service.problems import Problem
 from segue.service.routes.runs import line_of
+from segue.service.settings import ServiceSettings
 from segue.service.shelf import Shelf
 from segue.workflows.codes import browse, open_codes
 from segue.workflows.compare import compare_runs
@@ -173,6 +174,7 @@ def test_the_audit_looks_over_the_data_of_the_run(client: TestClient) -> None:
 
 
 def test_without_a_ledger_the_answer_says_how_to_give_one(client: TestClient) -> None:
+    client.app.state.service.settings = ServiceSettings()  # type: ignore[attr-defined]
     assert ask(client, "/ledger") == {
         "rows": [],
         "note": "The service was started without a ledger: segue serve RUN --ledger ledger.",
@@ -180,9 +182,8 @@ def test_without_a_ledger_the_answer_says_how_to_give_one(client: TestClient) ->
 
 
 def test_the_ledger_of_this_repository_is_shown(client: TestClient) -> None:
-    folder = Path(__file__).resolve().parents[2] / "ledger"
-    client.app.state.service.ledger = folder  # type: ignore[attr-defined]
     rows = ask(client, "/ledger")["rows"]
+    folder = Path(__file__).resolve().parents[2] / "ledger"
     assert len(rows) == len(list(folder.glob("*.json")))
     deciding = [list(row["metrics"].values())[-1]["mean"] for row in rows]
     assert all(math.isfinite(value) for value in deciding)
