@@ -40,6 +40,8 @@ def studio_shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         fit(new("popularity", "world", WORLD, 0), folder / "popularity", baselines=())
         tokens = Experiment(recipe=SMALL_TOKENS, data=sasrec.data, own="workflows.small_tokens:RECIPE")
         fit(tokens, folder / "tokens", baselines=())
+        judge = new("dfgr_small", "world", {**WORLD, "procedure.loop.epochs": 1, "backbone.depth": 1}, 0)
+        fit(judge, folder / "dfgr", baselines=())
         yield folder
 
 

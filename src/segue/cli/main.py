@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import codes, data, explain, llm, rank, recommend, runs, scale, serve, study, systems
+from segue.cli import codes, data, explain, llm, rank, recommend, runs, scale, serve, study, systems, traffic
 from segue.core.errors import SegueError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     explain.explain,
     rank.rank,
     serve.serve,
+    traffic.traffic,
     runs.compare,
     runs.reproduce,
     scale.scale,

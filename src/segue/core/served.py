@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -75,3 +75,20 @@ class Decision:
     nobody else could have."""
     noted_place: int = 0
     """The place of the newest note of an item that the answer knew, 0 for none."""
+
+
+@runtime_checkable
+class ServedLog(Protocol):
+    """What can be read of the past of a service: an event store, for those who only look back."""
+
+    def decision_count(self) -> int:
+        """How many decisions there are; their places count from 1."""
+
+    def decisions(self, after: int = 0, most: int = 10_000) -> list[Decision]:
+        """What was answered, oldest first, from behind a place on."""
+
+    def after(self, places: Mapping[str, int], newest: int | None = None) -> dict[str, list[Event]]:
+        """By user: the events whose place is later than the one given for that user, in the order of their places."""
+
+    def items(self, after: int = 0) -> list[ItemNote]:
+        """The notes of items whose place is later, oldest first."""

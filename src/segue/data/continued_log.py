@@ -14,6 +14,8 @@ from segue.core.tables import NOBODY, Catalog, Histories, InteractionLog
 from segue.data.id_rows import IdRows
 from segue.data.request_split import TAKEN
 
+LATEST = 10_000
+"""The most live events of one user that are looked at, the newest."""
 _NO_PLACES = np.zeros(0, dtype=np.int64)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from segue.service.batching import MicroBatches
 from segue.service.questions import Question, answers
 from segue.service.warm import Form, Warm
 
 
+@runtime_checkable
 class Hosted(Protocol):
     """What a service asks: one system, or a pipeline of two."""
 

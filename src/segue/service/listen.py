@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable
@@ -63,7 +64,8 @@ def listen(service: Service, listening: Listening) -> None:
         await server.serve(sockets=[listener])
         telling.cancel()
 
-    asyncio.run(serving())
+    with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn, after all was finished
+        asyncio.run(serving())
     if service.broken is not None:
         raise SegueError(service.broken)
 

@@ -17,7 +17,7 @@ class Meters:
     def __init__(self) -> None:
         client = require("prometheus_client", extra="serve")
         self._client = client
-        self.registry = client.CollectorRegistry(auto_describe=True)
+        self.registry = client.CollectorRegistry()
         named: dict[str, Any] = {"registry": self.registry}
         self.requests = client.Counter(
             "segue_requests_total", "Requests by route and status.", ["method", "route", "status"], **named
@@ -48,7 +48,8 @@ class Meters:
 
     def read(self, name: str, words: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
         """A gauge that is read when somebody looks: `values()` gives its numbers by label."""
-        self.registry.register(_Read(self._client, name, words, label, values))
+        family = require("prometheus_client.metrics_core", extra="serve").GaugeMetricFamily
+        self.registry.register(_Read(family, name, words, label, values))
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
@@ -65,12 +66,12 @@ class _Read:
     """A collector that asks when it is collected."""
 
     def __init__(
-        self, client: Any, name: str, words: str, label: str, values: Callable[[], Mapping[str, float]]
+        self, family: Any, name: str, words: str, label: str, values: Callable[[], Mapping[str, float]]
     ) -> None:
-        self._client, self._name, self._words, self._label, self._values = client, name, words, label, values
+        self._family, self._name, self._words, self._label, self._values = family, name, words, label, values
 
     def collect(self) -> Iterator[Any]:
-        family = self._client.core.GaugeMetricFamily(self._name, self._words, labels=[self._label])
+        family = self._family(self._name, self._words, labels=[self._label])
         for labelled, value in self._values().items():
             family.add_metric([labelled], float(value))
         yield family

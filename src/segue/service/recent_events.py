@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from segue.data.continued_log import Since
+from segue.data.continued_log import LATEST, Since
 from segue.service._least_recent import LeastRecent
 from segue.service.event_store import EventStore, StoreAway
 
@@ -23,7 +23,7 @@ class RecentEvents:
     """
 
     def __init__(
-        self, store: EventStore, *, events: int = 2_000_000, of_one_user: int = 10_000, again: float = 0.2
+        self, store: EventStore, *, events: int = 2_000_000, of_one_user: int = LATEST, again: float = 0.2
     ) -> None:
         """
         Args:

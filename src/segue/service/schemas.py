@@ -68,7 +68,7 @@ class AnyOf(_Body):
     """Items whose column has one of these values; of lists such as categories, at least one of them."""
 
     column: Name
-    any_of: list[Text] = Field(min_length=1, max_length=100)
+    any_of: tuple[Text, ...] = Field(min_length=1, max_length=100)
 
 
 class Between(_Body):

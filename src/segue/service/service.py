@@ -318,7 +318,12 @@ class Service:
     def _watch(self) -> None:
         """Let the meters read what is counted elsewhere."""
         read, events, decisions = self.meters.read, self.writer.counts, self.decisions.counts
-        read("segue_events", "Reported events by what became of them.", "outcome", lambda: vars(events))
+        read("segue_events", "Reported events by what became of them.", "outcome", lambda: {
+            name: getattr(events, name) for name in ("accepted", "duplicates", "refused")
+        })  # fmt: skip
+        read("segue_store_transactions", "Commits of events.", "outcome", lambda: {
+            "kept": events.transactions, "failed": events.failures,
+        })  # fmt: skip
         read("segue_decisions", "Answers by whether they were kept for comparison.", "outcome", lambda: vars(decisions))
         read("segue_store_away", "1 while the store does not answer.", "store", lambda: {"events": self.recent.away})
         read("segue_waiting_requests", "Requests that wait for a system.", "system", self._waiting)
