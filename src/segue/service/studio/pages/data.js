@@ -25,7 +25,7 @@ export function dataPage(address) {
   });
   if (name) {
     const audit = el("div");
-    fill(audit, () => get(path`/runs/${name}/audit`), findings);
+    fill(audit, () => audited(name), (found) => (found.refused ? nothing(found.refused) : findings(found)));
     nodes.push(audit, codes, sources([[path`/runs/${name}/audit`], [path`/runs/${name}/health`]]));
   }
   return { title: name ? `Data of ${name}` : "Data", nodes };
@@ -36,6 +36,16 @@ export function runChoice(page, runs, name) {
   const select = el("select", { id: "run-choice" }, runs.map((run) => el("option", { value: run.name, selected: run.name === name }, `${run.name} (${run.system})`)));
   select.addEventListener("change", () => go(to(page, [select.value])));
   return el("div", { class: "tools" }, el("div", {}, el("label", { for: "run-choice" }, "Run"), select));
+}
+
+/** The audit, or why there is none for a run of this kind. */
+async function audited(name) {
+  try {
+    return await get(path`/runs/${name}/audit`);
+  } catch (error) {
+    if (error.type !== "urn:segue:problem:no-audit") throw error;
+    return { refused: error.detail };
+  }
 }
 
 function findings(audit) {

@@ -3,12 +3,13 @@ import { get, path } from "../api.js";
 import { to } from "../address.js";
 import { announce } from "../announce.js";
 import { el } from "../dom.js";
-import { count, duration, moment, number, precise, share } from "../format.js";
+import { count, duration, moment, number, share } from "../format.js";
 import { lineChart } from "../line_chart.js";
 import { chip, facts, head, tiles } from "../pieces.js";
 import { sources } from "../sources.js";
 import { fill, nothing } from "../states.js";
-import { table } from "../table.js";
+import { judged, numbers, searched, written } from "./run_numbers.js";
+import { requests, users } from "./run_users.js";
 import { pointsOf } from "./runs.js";
 
 const TITLES = { loss: "Training loss", score: "Validation score" };
@@ -36,9 +37,9 @@ function draw(page) {
     el("p", { class: "soft lead" }, lead, " ", page.served && chip("served now")),
     report && tiles(leadingTiles(page)),
     el("div", { class: "row ways" }, ways),
-    report ? numbers(report) : nothing("This run has no report.", el("p", { class: "soft" }, "Measure it with ", el("code", {}, `segue evaluate ${page.name}`), ".")),
+    report ? [numbers(report), judged(report), searched(report), written(report)] : nothing("This run has no report.", el("p", { class: "soft" }, "Measure it with ", el("code", {}, `segue evaluate ${page.name}`), ".")),
     learnt(page),
-    report && users(report),
+    report && [users(report), requests(report)],
     report && measured(page),
     el("section", {}, el("h2", {}, "Paper"), el("p", {}, page.paper.words), page.paper.url && el("p", {}, el("a", { href: page.paper.url, rel: "noreferrer" }, page.paper.url))),
     recipe(page),
@@ -54,28 +55,6 @@ function leadingTiles({ report, leading }) {
   return shown;
 }
 
-/** Metrics by their length of list where they have one, else one under the other. */
-function numbers(report) {
-  const names = [...new Set(Object.keys(report.metrics).map((name) => name.split("@")[0]))];
-  const ks = [...new Set(Object.keys(report.metrics).flatMap((name) => (/@\d+$/.test(name) ? [Number(name.split("@")[1])] : [])))].sort((a, b) => a - b);
-  const value = (name) => {
-    const found = report.metrics[name];
-    return found ? [number(found.mean), el("small", {}, ` ± ${number(found.error)}`)] : "";
-  };
-  const rows = names.map((name) => [name, ...(ks.length ? ks : [null]).map((k) => value(k === null ? name : `${name}@${k}`))]);
-  const first = el("section", {}, el("h2", {}, "Accuracy"), el("p", { class: "soft" }, "Mean over users ± its standard error."), table(["", ...(ks.length ? ks.map((k) => `at ${k}`) : ["value"])], rows, { caption: "Accuracy" }), slices(report));
-  const beyond = Object.entries(report.beyond).map(([name, one]) => [name, precise(one)]);
-  return [first, beyond.length > 0 && el("section", {}, el("h2", {}, "Beyond accuracy"), facts(beyond))];
-}
-
-function slices(report) {
-  const named = Object.entries(report.slices);
-  if (!named.length) return null;
-  const metrics = [...new Set(named.flatMap(([, one]) => Object.keys(one)))].filter((name) => name !== "users").slice(0, 6);
-  const rows = named.map(([name, one]) => [name, count(one.users ?? 0), ...metrics.map((metric) => number(one[metric]))]);
-  return table(["slice", "users", ...metrics], rows, { caption: "Slices of users" });
-}
-
 function learnt(page) {
   const names = [...new Set(page.curves.flatMap((row) => Object.keys(row)))].filter((name) => !APART.has(name));
   const charts = names
@@ -83,16 +62,6 @@ function learnt(page) {
     .filter((chart) => chart.series[0].points.length > 0);
   const drawn = charts.length ? el("div", { class: "grid2" }, charts.map(lineChart)) : nothing("Nothing was noted: this system learns in one step.");
   return el("section", {}, el("h2", {}, "How it learnt"), drawn);
-}
-
-function users(report) {
-  if (!report.samples.length) return null;
-  const cards = report.samples.map((sample) => {
-    const taken = new Set(sample.taken);
-    const listed = sample.recommended.map((title) => el("li", { class: taken.has(title) ? "hit" : null }, title, taken.has(title) && " ✓"));
-    return el("div", { class: "card" }, el("h3", {}, el("a", { href: to("user", [sample.user]) }, sample.user)), el("p", { class: "soft small" }, `Did last: ${sample.history.join(", ") || "nothing"}`), el("ol", {}, listed), el("p", { class: "soft small" }, `Took next: ${sample.taken.join(", ") || "unknown"}`));
-  });
-  return el("section", {}, el("h2", {}, "Some users"), el("p", { class: "soft" }, "What the test asked, what was answered, and what was right."), el("div", { class: "grid3" }, cards));
 }
 
 function measured(page) {
