@@ -19,7 +19,11 @@ export function runPage(address) {
   const [name = ""] = address.parts;
   const box = el("div");
   const over = head("Run", name);
-  fill(box, () => get(path`/runs/${name}`), (page) => draw(page));
+  fill(
+    box,
+    () => get(path`/runs/${name}`),
+    (page) => draw(page),
+  );
   return { title: name, nodes: [over, box, sources([[path`/runs/${name}`]])] };
 }
 
@@ -37,11 +41,22 @@ function draw(page) {
     el("p", { class: "soft lead" }, lead, " ", page.served && chip("served now")),
     report && tiles(leadingTiles(page)),
     el("div", { class: "row ways" }, ways),
-    report ? [numbers(report), judged(report), searched(report), written(report)] : nothing("This run has no report.", el("p", { class: "soft" }, "Measure it with ", el("code", {}, `segue evaluate ${page.name}`), ".")),
+    report
+      ? [numbers(report), judged(report), searched(report), written(report)]
+      : nothing(
+          "This run has no report.",
+          el("p", { class: "soft" }, "Measure it with ", el("code", {}, `segue evaluate ${page.name}`), "."),
+        ),
     learnt(page),
     report && [users(report), requests(report)],
     report && measured(page),
-    el("section", {}, el("h2", {}, "Paper"), el("p", {}, page.paper.words), page.paper.url && el("p", {}, el("a", { href: page.paper.url, rel: "noreferrer" }, page.paper.url))),
+    el(
+      "section",
+      {},
+      el("h2", {}, "Paper"),
+      el("p", {}, page.paper.words),
+      page.paper.url && el("p", {}, el("a", { href: page.paper.url, rel: "noreferrer" }, page.paper.url)),
+    ),
     recipe(page),
   ];
 }
@@ -51,16 +66,27 @@ function leadingTiles({ report, leading }) {
   const covered = Object.keys(report.beyond).find((one) => one.startsWith("coverage"));
   if (covered) shown.push([covered, share(report.beyond[covered])]);
   if (report.seconds) shown.push(["to train", duration(report.seconds)]);
-  if (report.peak_memory_mb) shown.push(["peak memory", report.peak_memory_mb < 1000 ? `${report.peak_memory_mb.toFixed(0)} MB` : `${(report.peak_memory_mb / 1000).toFixed(1)} GB`]);
+  if (report.peak_memory_mb)
+    shown.push([
+      "peak memory",
+      report.peak_memory_mb < 1000
+        ? `${report.peak_memory_mb.toFixed(0)} MB`
+        : `${(report.peak_memory_mb / 1000).toFixed(1)} GB`,
+    ]);
   return shown;
 }
 
 function learnt(page) {
   const names = [...new Set(page.curves.flatMap((row) => Object.keys(row)))].filter((name) => !APART.has(name));
   const charts = names
-    .map((name) => ({ title: TITLES[name] ?? name, series: [{ name: TITLES[name] ?? name, points: pointsOf(page.curves, name) }] }))
+    .map((name) => ({
+      title: TITLES[name] ?? name,
+      series: [{ name: TITLES[name] ?? name, points: pointsOf(page.curves, name) }],
+    }))
     .filter((chart) => chart.series[0].points.length > 0);
-  const drawn = charts.length ? el("div", { class: "grid2" }, charts.map(lineChart)) : nothing("Nothing was noted: this system learns in one step.");
+  const drawn = charts.length
+    ? el("div", { class: "grid2" }, charts.map(lineChart))
+    : nothing("Nothing was noted: this system learns in one step.");
   return el("section", {}, el("h2", {}, "How it learnt"), drawn);
 }
 
@@ -76,8 +102,18 @@ function measured(page) {
       ["seed", String(report.seed)],
       ["command", report.command && el("code", {}, report.command)],
       ["time", report.seconds ? `${duration(report.seconds)}, ${duration(report.cpu_seconds)} of processor` : ""],
-      ["hardware", Object.entries(report.hardware).map(([name, value]) => (name === "cpu" || name === "gpu" ? value : `${value} ${name}`)).join(", ")],
-      ["versions", Object.entries(report.versions).map((one) => one.join(" ")).join(", ")],
+      [
+        "hardware",
+        Object.entries(report.hardware)
+          .map(([name, value]) => (name === "cpu" || name === "gpu" ? value : `${value} ${name}`))
+          .join(", "),
+      ],
+      [
+        "versions",
+        Object.entries(report.versions)
+          .map((one) => one.join(" "))
+          .join(", "),
+      ],
       ["written", moment(Date.parse(report.written) / 1000)],
     ]),
   );
@@ -94,5 +130,10 @@ function recipe(page) {
       copy.textContent = "Select it by hand"; // browsers allow this only on secure pages
     }
   });
-  return el("section", {}, el("div", { class: "between" }, el("h2", {}, "Recipe"), copy), el("pre", { class: "card code", tabindex: "0", "aria-label": "The recipe as YAML" }, page.recipe));
+  return el(
+    "section",
+    {},
+    el("div", { class: "between" }, el("h2", {}, "Recipe"), copy),
+    el("pre", { class: "card code", tabindex: "0", "aria-label": "The recipe as YAML" }, page.recipe),
+  );
 }
