@@ -142,6 +142,11 @@ COMPARISONS = {
         (Side("ours/dual_flow", "", "--quick"),),
         allocators=("tuned",),
     ),
+    "kept_histories": Comparison(
+        "users answered after one new event each, histories kept, as a multiple of reading them anew; the smallest ratio",
+        (Side("ours/kept_histories", "", "--quick"),),
+        allocators=("tuned",),
+    ),
     "language_training": Comparison(
         "transformers' Trainer beside our fine-tuning of the same language model: tokens per second, adapters",
         (Side("ours/language_training", "--data {data}/ml-1m --learn adapters", "--steps 2 --rounds 1"),),

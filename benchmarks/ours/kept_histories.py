@@ -137,8 +137,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes, to show that everything runs")
     parser.add_argument("--events", type=int, default=EVENTS)
     parser.add_argument("--systems", nargs="*", default=list(SYSTEMS), choices=list(SYSTEMS))
+    parser.add_argument("--lengths", type=int, nargs="*", default=LENGTHS)
+    parser.add_argument("--users", type=int, nargs="*", default=USERS)
     given = begin(parser)
-    lengths, many = ((20,), (1, 2)) if given.quick else (LENGTHS, USERS)
+    lengths, many = ((20,), (1, 2)) if given.quick else (given.lengths, given.users)
     lines = [
         measured(name, length, users, 2 if given.quick else given.events, given.seed)
         for name in given.systems

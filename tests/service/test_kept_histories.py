@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 import torch
 
+from kernels.packed import UnwrittenIsNaN
 from segue.backbones.bidirectional import Bidirectional
 from segue.backbones.causal_transformer import CausalTransformer
 from segue.backbones.encoder_decoder import EncoderDecoder
+from segue.backbones.gru import Gru
 from segue.backbones.hstu import Hstu
 from segue.core.codes import ItemCodes
 from segue.core.forms import Remembering
@@ -23,12 +25,12 @@ from segue.models.item_scorer import ItemScorer
 from segue.models.token_generator import TokenGenerator
 from segue.recipes import dfgr, din, gpsd, metagr, popularity, sasrec
 from segue.service.history_memory import HistoryMemory, Kept
-from segue.service.kept_histories import NEWER, memory_of, with_kept_histories
+from segue.service.kept_histories import NEWER, SHORT, memory_of, with_kept_histories
 from segue.testing.requests import parity_requests
 from segue.testing.worlds import ring
 from workflows.small_tokens import RECIPE as TOKENS
 
-ITEMS, WINDOW = 30, 12
+ITEMS, WINDOW = 30, 32
 CATALOG = Catalog(
     pl.DataFrame({"item_id": [f"i{row}" for row in range(ITEMS)], "title": [f"Item {row}" for row in range(ITEMS)]})
 )
@@ -39,6 +41,7 @@ TRUNKS = {
     "llama": CausalTransformer(width=8, inner=None, dropout=0.0, **LLAMA),
     "ligr": CausalTransformer(width=8, inner=8, dropout=0.0, gated=True, activation="swiglu"),
     "hstu": Hstu(width=8, head_width=4, heads=2, dropout=0.0),
+    "gru": Gru(width=8),
     "timeless": Hstu(width=8, head_width=4, heads=2, dropout=0.0, timed=False),
 }
 HEADS = {"plain": ItemScorer(), "cosine": ItemScorer(scaled=True, normalized=True, temperature=0.5, head=False)}
@@ -118,6 +121,7 @@ def streamed(plain: Recommender, megabytes: float = 4.0, steps: int = 12, **aski
     memory = memory_of(keeping)
     assert memory is not None
     stream, asked = Stream(), 0
+    stream.happen(6 * (SHORT - 2))
     for _ in range(steps):
         stream.happen(int(stream.rng.integers(0, 12)))
         some = stream.ask(int(stream.rng.integers(1, 7)), **asking)
@@ -158,13 +162,22 @@ def test_a_trunk_whose_newest_events_see_less_keeps_answers_only(asking) -> None
 
 @pytest.mark.parametrize(
     ("trunk", "part"),
-    [(Bidirectional(width=8, inner=8, dropout=0.0), ItemScorer(question="mask", head=True))],
-    ids=["bert4rec"],
+    [
+        (Bidirectional(width=8, inner=8, dropout=0.0), ItemScorer(question="mask", head=True)),
+        (Gru(width=8, depth=2), ItemScorer()),
+    ],
+    ids=["bert4rec", "gru of two layers"],
 )
-def test_a_trunk_that_sees_the_future_keeps_answers_only(trunk, part) -> None:
+def test_a_trunk_that_cannot_go_on_keeps_answers_only(trunk, part) -> None:
     memory = streamed(scorer(trunk, part))
     assert memory.exact > 0
     assert memory.extended == 0
+
+
+@pytest.mark.parametrize("plain", [scorer(TRUNKS["llama"]), scorer(TRUNKS["hstu"]), writer(TRUNKS["sasrec"])])
+def test_no_place_is_looked_at_before_it_is_filled(plain: Recommender) -> None:
+    with UnwrittenIsNaN():
+        assert streamed(plain).extended > 0
 
 
 def test_a_window_that_slides_is_read_from_the_start() -> None:
@@ -174,8 +187,10 @@ def test_a_window_that_slides_is_read_from_the_start() -> None:
     for length in range(1, WINDOW + 4):
         stream.happen(1)
         keeping.recommend(stream.histories(stream.pasts, [0]), 3)
-        assert memory.extended == min(length, WINDOW) - 1
-    assert memory.read == 1 + 3
+        assert memory.extended == max(min(length, WINDOW) - SHORT, 0)
+    assert memory.read == SHORT + 3
+    full = memory.find(next(reversed(memory._used)).keys[0])
+    assert full.nbytes == 4 * 8  # from a full window nobody goes on: its end is enough
 
 
 @pytest.mark.parametrize("users", [0, 3])
@@ -218,7 +233,7 @@ RANKERS = {
 
 @pytest.mark.parametrize("recipe", RANKERS.values(), ids=RANKERS.keys())
 def test_a_ranker_reads_newer_events_alone(recipe) -> None:
-    plain = ranker(recipe.changed({"batches": SharedHistory(history=8, slack=4), "backbone.dropout": 0.0}))
+    plain = ranker(recipe.changed({"batches": SharedHistory(history=24, slack=12), "backbone.dropout": 0.0}))
     memory = streamed(plain)
     assert memory.exact > 0
     assert memory.extended > 0
@@ -240,13 +255,14 @@ def test_what_was_done_tells_two_histories_apart_where_it_is_looked_at() -> None
 def test_nothing_is_computed_of_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = scorer(TRUNKS["sasrec"])
     keeping, stream = with_kept_histories(plain, 1.0), Stream(users=3)
-    stream.happen(20)
+    stream.happen(72)
     read: list[int] = []
     entering = plain.model._entering
     monkeypatch.setattr(plain.model, "_entering", lambda items: [read.append(len(items)), entering(items)][1])
     everybody = [0, 1, 2]
     keeping.recommend(stream.histories(stream.pasts, everybody), 3)
-    assert read == [sum(min(len(past), WINDOW) for past in stream.pasts)]
+    assert all(SHORT <= len(past) <= WINDOW - 2 for past in stream.pasts)
+    assert read == [sum(len(past) for past in stream.pasts)]
     keeping.recommend(stream.histories(stream.pasts, everybody), 3)
     assert len(read) == 1
     for past in stream.pasts:
@@ -259,13 +275,13 @@ def test_nothing_is_computed_of_what_is_known(monkeypatch: pytest.MonkeyPatch) -
 def test_more_newer_events_than_the_limit_are_read_anew() -> None:
     for newer, extended in ((NEWER, 1), (NEWER + 1, 0)):
         keeping, stream = with_kept_histories(scorer(TRUNKS["sasrec"], history=40), 1.0), Stream(users=1)
-        for events in (5, newer):
+        for events in (SHORT, newer):
             stream.happen(events)
             keeping.recommend(stream.histories(stream.pasts, [0]), 3)
         assert memory_of(keeping).extended == extended
 
 
-@pytest.mark.parametrize("bound", [0, 3_000, 40_000])
+@pytest.mark.parametrize("bound", [0, 9_000, 90_000])
 def test_the_bound_holds_and_answers_do_not_depend_on_it(bound: int) -> None:
     systems = scorer(TRUNKS["sasrec"]), writer(TRUNKS["sasrec"]), ranker(dfgr.RECIPE)
     memories = [streamed(plain, bound / 2**20) for plain in systems]
@@ -290,10 +306,10 @@ def test_who_was_not_asked_for_longest_goes_first() -> None:
     assert (memory.nbytes, len(memory), memory.find(b"a")) == (0, 0, None)
 
 
-def test_two_histories_that_go_on_from_one_are_both_kept() -> None:
-    plain = scorer(TRUNKS["hstu"])
+@pytest.mark.parametrize("plain", [scorer(TRUNKS["hstu"]), writer(TRUNKS["sasrec"])], ids=["hstu", "codes"])
+def test_two_histories_that_go_on_from_one_are_both_kept(plain: Recommender) -> None:
     keeping, stream = with_kept_histories(plain, 1.0), Stream(users=1)
-    stream.happen(4)
+    stream.happen(SHORT)
     past = stream.pasts[0]
     agree(plain, keeping, stream.histories([past], [0]))
     branches = [past, [*past, (3, 5_000_000)], [*past, (4, 5_000_000)], [*past, (3, 5_000_000)]]
@@ -302,6 +318,9 @@ def test_two_histories_that_go_on_from_one_are_both_kept() -> None:
     assert (memory.exact, memory.extended, memory.read) == (1, 3, 1)
     agree(plain, keeping, stream.histories(branches[1:], [0] * 3))
     assert (memory.exact, memory.extended, memory.read) == (4, 3, 1)
+    longer = [[*branch, (5, 6_000_000)] for branch in branches[1:3]]
+    agree(plain, keeping, stream.histories(longer, [0] * 2))
+    assert (memory.exact, memory.extended, memory.read) == (4, 5, 1)
     agree(plain, keeping, stream.histories(branches[:1], [0]))  # it was kept in the room of what went on from it
     assert memory.read == 2
 

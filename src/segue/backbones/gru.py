@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from segue.core.batches import SequenceBatch
+from segue.core.batches import Rows, SequenceBatch
 from segue.core.forms import Backbone
 from segue.core.shapes import Float
 from segue.layers.dropout import Dropout
+from segue.layers.reading_on import Clock, Growth
 from segue.layers.recurrence import over_rows
 
 
@@ -28,13 +31,38 @@ class Gru(Backbone):
 
 
 class _Trunk(nn.Module):
-    """Blocks of equal length go through the recurrence as rectangles, so no step is spent on padding."""
+    """Blocks of equal length go through the recurrence as rectangles, so no step is spent on padding.
+
+    What a row needs to go on is the state of every layer after its last token. Of all tokens only the highest layer's
+    is known, so one layer reads on and several do not.
+    """
 
     def __init__(self, width: int, depth: int, dropout: float) -> None:
         super().__init__()
+        self.timed, self.reads_on = False, depth == 1
         self.gru = nn.GRU(width, width, num_layers=depth, batch_first=True)
         self.dropout = Dropout(dropout)
 
     def forward(self, vectors: Float[Tensor, "tokens width"], batch: SequenceBatch) -> Float[Tensor, "tokens width"]:
         out: Tensor = self.dropout(over_rows(self.gru, self.dropout(vectors), batch.rows))
         return out
+
+    def read_all(
+        self, vectors: Float[Tensor, "tokens width"], rows: Rows, clock: Clock
+    ) -> tuple[Float[Tensor, "tokens width"], Float[Tensor, "tokens width"]]:
+        """See `ReadingOn`."""
+        states = over_rows(self.gru, self.dropout(vectors), rows)
+        return self.dropout(states), states
+
+    def read_on(
+        self,
+        vectors: Float[Tensor, "new width"],
+        growth: Growth,
+        kept: Float[Tensor, "tokens width"],
+        clock: Clock,
+    ) -> Float[Tensor, "new width"]:
+        """See `ReadingOn`."""
+        ends = growth.rows.offsets[growth.some] + growth.known[growth.some] - 1
+        states = growth.taken(self.gru(growth.laid(self.dropout(vectors)), kept[ends][None])[0])
+        kept[growth.new] = states
+        return cast(Tensor, self.dropout(states))

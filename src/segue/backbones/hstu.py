@@ -14,10 +14,11 @@ from segue.core.forms import Backbone
 from segue.core.impressions import Candidates
 from segue.core.shapes import Float, Int
 from segue.kernels.hstu_attention import hstu_attention
+from segue.kernels.hstu_attention.reference import time_buckets
 from segue.kernels.hstu_candidate_attention import hstu_candidate_attention
 from segue.layers.dropout import Dropout
 from segue.layers.judging import Context, Judging, grown
-from segue.layers.reading_on import Clock, stacked
+from segue.layers.reading_on import Clock, Growth, stacked
 
 BUCKETS = 129
 """Time buckets, each 0.301 wide in natural logarithms of seconds."""
@@ -89,19 +90,20 @@ class _Trunk(Judging):
     def read_on(
         self,
         vectors: Float[Tensor, "new width"],
-        rows: Rows,
-        new: Int[Tensor, " new"],
+        growth: Growth,
         kept: Float[Tensor, "tokens layers 2 heads size"],
         clock: Clock,
     ) -> Float[Tensor, "new width"]:
-        places = rows.positions[new]
-        asked = None if clock.asked is None else clock.asked[new]
-        asking = _Asking(rows, rows.owners[new], places + 1, places, asked, clock.happened)
-        vectors = self.dropout(vectors + self.places(places))
+        vectors = self.dropout(vectors + self.places(growth.places))
+        distances = (growth.asking[:, :, None] - growth.steps).clamp_min(0)
+        buckets = None
+        if self.timed and clock.asked is not None and clock.happened is not None:
+            asked = growth.laid(clock.asked[growth.new])
+            buckets = time_buckets(asked[:, :, None] - growth.wholly(clock.happened)[:, None, :], BUCKETS)
         for layer, known in zip(self.stack, kept.unbind(1), strict=True):
             gate, query, key, value = layer.parts(vectors)
-            known[new, 0], known[new, 1] = key, value
-            vectors = layer.mixed(vectors, gate, layer.looks(query, known[:, 0], known[:, 1], asking))
+            known[growth.new] = torch.stack([key, value], dim=1)
+            vectors = layer.mixed(vectors, gate, layer.looks_on(query, known, growth, distances, buckets))
         return vectors
 
     def _through(self, vectors: Tensor, rows: Rows, clock: Clock, keep: list[tuple[Tensor, Tensor]] | None) -> Tensor:
@@ -235,6 +237,20 @@ class _Layer(nn.Module):
             constant=self.constant,
             places=asking.places,
         )
+
+    def looks_on(
+        self, query: Tensor, known: Tensor, growth: Growth, distances: Tensor, buckets: Tensor | None
+    ) -> Tensor:
+        """What each new token takes from its row; the same as `looks` for few queries, without its preparations."""
+        keys, values = growth.wholly(known).permute(2, 0, 3, 1, 4)  # 2 some heads longest size
+        bias = self.position_bias[distances]
+        if self.time_bias is not None and buckets is not None:
+            bias = bias + self.time_bias[buckets]
+        asking = growth.laid(query).transpose(1, 2)
+        weights = silu(asking @ keys.transpose(2, 3) + bias[:, None].to(query.dtype)) / self.constant
+        if growth.sees is not None:
+            weights = weights * growth.sees[:, None]
+        return growth.taken((weights @ values).transpose(1, 2)).flatten(1)
 
     def looks_at_itself(self, query: Tensor, key: Tensor, value: Tensor, asking: _Asking) -> Tensor:
         """What each one takes from itself, at no distance in place and time."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from segue.core.batches import Rows
 from segue.core.impressions import Candidates
 from segue.core.shapes import Float, Int
 from segue.kernels.candidate_attention import candidate_attention
 from segue.kernels.packed_attention import packed_attention
+from segue.layers.reading_on import Growth
 from segue.layers.rotary import Rotary
 from segue.layers.writing import attend
 
@@ -65,16 +67,17 @@ class SelfAttention(nn.Module):
     def read_on(
         self,
         vectors: Float[Tensor, "new width"],
-        rows: Rows,
-        new: Int[Tensor, " new"],
+        growth: Growth,
         kept: Float[Tensor, "tokens 2 heads size"],
-        asking: Candidates,
     ) -> Float[Tensor, "new width"]:
-        """What the tokens at the places `new` gather from their rows, once their keys and values are filled in."""
-        qkv = self._qkv(vectors, asking.at)
-        kept[new] = qkv[:, 1:]
-        own = qkv[:, 1], qkv[:, 2]
-        mixed: Tensor = self.out(candidate_attention(qkv[:, 0], kept[:, 0], kept[:, 1], rows, asking, *own))
+        """What new tokens gather from their rows, once their keys and values are filled in."""
+        qkv = self._qkv(vectors, growth.places)
+        kept[growth.new] = qkv[:, 1:]
+        keys, values = growth.wholly(kept).permute(2, 0, 3, 1, 4)  # 2 some heads longest size
+        sees = None if growth.sees is None else growth.sees[:, None]
+        asking = growth.laid(qkv[:, 0]).transpose(1, 2)
+        found = scaled_dot_product_attention(asking, keys, values, attn_mask=sees)
+        mixed: Tensor = self.out(growth.taken(found.transpose(1, 2)).flatten(1))
         return mixed
 
     def keys_and_values(

@@ -12,7 +12,7 @@ from segue.core.batches import Rows
 from segue.core.forms import Past
 from segue.core.impressions import Candidates, RankingBatch
 from segue.core.shapes import Float, Int
-from segue.layers.reading_on import Clock, stacked
+from segue.layers.reading_on import Clock, Growth, stacked
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ class Judging(nn.Module, ABC):
     def read_on(
         self,
         vectors: Float[Tensor, "new width"],
-        rows: Rows,
-        new: Int[Tensor, " new"],
+        growth: Growth,
         kept: Float[Tensor, "tokens layers 2 heads size"],
         clock: Clock,
     ) -> Float[Tensor, "new width"]:

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from segue.core.batches import Rows, SequenceBatch
 from segue.core.errors import SettingsError
-from segue.core.impressions import Candidates
 from segue.core.shapes import Float, Int
 from segue.layers.attention import SelfAttention
 from segue.layers.dropout import Dropout
 from segue.layers.feed_forward import Activation, FeedForward
-from segue.layers.reading_on import Clock, stacked
+from segue.layers.reading_on import Clock, Growth, stacked
 from segue.layers.rotary import Rotary
 from segue.layers.writing import Memory, Writing, Written
 
@@ -120,18 +119,15 @@ class Transformer(Writing):
     def read_on(
         self,
         vectors: Float[Tensor, "new width"],
-        rows: Rows,
-        new: Int[Tensor, " new"],
+        growth: Growth,
         kept: Float[Tensor, "tokens layers 2 heads size"],
         clock: Clock,
     ) -> Float[Tensor, "new width"]:
         """See `ReadingOn`."""
-        before = rows.positions[new]
-        asking = Candidates(rows.owners[new], before, None)
-        hidden, layers = self.entering(vectors, before), iter(kept.unbind(1))
+        hidden, layers = self.entering(vectors, growth.places), iter(kept.unbind(1))
         for block in cast(Iterable[Residual], self.blocks):
             if isinstance(block.brick, SelfAttention):
-                goes_on = partial(block.brick.read_on, rows=rows, new=new, kept=next(layers), asking=asking)
+                goes_on = partial(block.brick.read_on, growth=growth, kept=next(layers))
                 hidden = block.around(hidden, goes_on)
             else:
                 hidden = block.around(hidden, block.brick)

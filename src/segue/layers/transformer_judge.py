@@ -15,7 +15,7 @@ from segue.core.impressions import Candidates
 from segue.core.shapes import Float, Int
 from segue.layers.attention import SelfAttention
 from segue.layers.judging import Context, Judging, grown
-from segue.layers.reading_on import Clock
+from segue.layers.reading_on import Clock, Growth
 from segue.layers.transformer import Residual, Transformer
 
 
@@ -103,13 +103,12 @@ class TransformerJudge(Judging):
     def read_on(
         self,
         vectors: Float[Tensor, "new width"],
-        rows: Rows,
-        new: Int[Tensor, " new"],
+        growth: Growth,
         kept: Float[Tensor, "tokens layers 2 heads size"],
         clock: Clock,
     ) -> Float[Tensor, "new width"]:
         """See `Judging`."""
-        return self.trunk.read_on(vectors, rows, new, kept, clock)
+        return self.trunk.read_on(vectors, growth, kept, clock)
 
     def _blocks(self) -> Iterator[Residual]:
         """Attention and feed-forward in turn."""

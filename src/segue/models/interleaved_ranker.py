@@ -16,7 +16,7 @@ from segue.core.shapes import Float, Int
 from segue.layers.action_heads import ActionHeads
 from segue.layers.facts import ActionVectors, ItemVectors
 from segue.layers.judging import Context, Judging, event_marks, past_of
-from segue.layers.reading_on import Clock, by_layer, unread
+from segue.layers.reading_on import Clock, Growth, by_layer
 
 
 class InterleavedRanker(RankingModelPart):
@@ -111,9 +111,9 @@ class InterleavedRankerModel(nn.Module):
 
     def read_on(self, batch: RankingBatch, past: Past, known: Int[Tensor, " users"]) -> Past:
         """See `Remembering`."""
-        new = unread(past.rows, known * self.steps)
+        growth = Growth(past.rows, known * self.steps)
         times = self._times(batch)
-        self.trunk.read_on(self._tokens(batch)[new], past.rows, new, past.kept, Clock(times, times))
+        self.trunk.read_on(self._tokens(batch)[growth.new], growth, past.kept, Clock(times, times))
         return past
 
     def after(self, batch: RankingBatch, past: Past) -> Float[Tensor, "shown tasks"]:

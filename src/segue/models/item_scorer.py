@@ -13,7 +13,7 @@ from torch.nn.functional import gelu, normalize
 from segue.core.batches import Rows, SequenceBatch
 from segue.core.forms import Backbone, ModelPart, Past
 from segue.core.shapes import Float, Int
-from segue.layers.reading_on import Clock, ReadingOn, newest, unread
+from segue.layers.reading_on import Clock, Growth, ReadingOn
 
 
 class ItemScorer(ModelPart):
@@ -86,11 +86,10 @@ class ItemScorerModel(nn.Module):
 
     def read_on(self, batch: SequenceBatch, past: Past, known: Int[Tensor, " users"]) -> Past:
         """See `Remembering`."""
-        new = unread(batch.rows, known)
-        vectors = self._entering(batch.items[new])
-        states = self._trunk.read_on(vectors, batch.rows, new, past.kept, self._clock(batch))
-        some, last = newest(batch.rows.lengths, known)
-        return past._replace(ends=past.ends.index_copy(0, some, self._leaving(states[last])))
+        growth = Growth(batch.rows, known)
+        vectors = self._entering(batch.items[growth.new])
+        states = self._trunk.read_on(vectors, growth, past.kept, self._clock(batch))
+        return past._replace(ends=past.ends.index_copy(0, growth.some, self._leaving(states[growth.last])))
 
     def after(self, batch: SequenceBatch, past: Past) -> Float[Tensor, "users width"]:
         """See `Remembering`: the user vectors."""

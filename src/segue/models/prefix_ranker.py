@@ -16,7 +16,7 @@ from segue.core.impressions import RankingBatch, Schema
 from segue.core.shapes import Float, Int
 from segue.layers.facts import SPREAD, ActionVectors, ContextVectors, ItemVectors
 from segue.layers.judging import Context, Judging, event_marks, past_of
-from segue.layers.reading_on import Clock, by_layer, unread
+from segue.layers.reading_on import Clock, Growth, by_layer
 from segue.layers.transformer import Transformer
 from segue.layers.transformer_judge import TransformerJudge
 
@@ -112,8 +112,8 @@ class _PrefixRanker(nn.Module):
     def read_on(self, batch: RankingBatch, past: Past, known: Int[Tensor, " users"]) -> Past:
         """See `Remembering`."""
         times = batch.events.timestamps
-        new = unread(past.rows, known)
-        self.trunk.read_on(self._events(batch, new), past.rows, new, past.kept, Clock(times, times))
+        growth = Growth(past.rows, known)
+        self.trunk.read_on(self._events(batch, growth.new), growth, past.kept, Clock(times, times))
         return past
 
     def after(self, batch: RankingBatch, past: Past) -> Float[Tensor, "shown tasks"]:

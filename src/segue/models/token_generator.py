@@ -14,7 +14,7 @@ from segue.core.codes import CodeTree, ItemCodes
 from segue.core.errors import SettingsError
 from segue.core.forms import Backbone, Past, TokenModelPart
 from segue.core.shapes import Float, Int
-from segue.layers.reading_on import Clock, ReadingOn, by_layer, newest, stacked, unread
+from segue.layers.reading_on import Clock, Growth, ReadingOn, by_layer, stacked
 from segue.layers.writing import Memory, Writing, Written
 
 
@@ -175,11 +175,10 @@ class TokenGeneratorModel(nn.Module):
 
     def read_on(self, batch: SequenceBatch, past: Past, known: Int[Tensor, " users"]) -> Past:
         """See `Remembering`."""
-        new = unread(past.rows, known * self.levels + (self.user_table is not None))
-        vectors = self._embedded(batch.items[unread(batch.rows, known)], self.levels).flatten(0, 1)
-        states = cast(ReadingOn, self.trunk).read_on(vectors, past.rows, new, past.kept, Clock())
-        some, last = newest(batch.rows.lengths * self.levels, known * self.levels)
-        return past._replace(ends=past.ends.index_copy(0, some, states[last]))
+        growth = Growth(past.rows, known * self.levels + (self.user_table is not None))
+        vectors = self._embedded(batch.items[Growth(batch.rows, known).new], self.levels).flatten(0, 1)
+        states = cast(ReadingOn, self.trunk).read_on(vectors, growth, past.kept, Clock())
+        return past._replace(ends=past.ends.index_copy(0, growth.some, states[growth.last]))
 
     def after(self, batch: SequenceBatch, past: Past) -> _Prefixes:
         """See `Remembering`: an empty prefix each."""

@@ -17,6 +17,7 @@ from segue import __version__
 from segue.core.errors import DataError, RunError, SegueError, SettingsError
 from segue.service import routes
 from segue.service.dependencies import PROBLEMS
+from segue.service.document import document_problems
 from segue.service.event_store import StoreAway
 from segue.service.gate import Gate
 from segue.service.looks import Looks
@@ -47,6 +48,7 @@ def application(service: Service) -> FastAPI:
     app.state.service, app.state.looks = service, Looks()
     for module in pkgutil.iter_modules(routes.__path__):
         app.include_router(importlib.import_module(f"{routes.__name__}.{module.name}").router)
+    document_problems(app)
     for kind, handler in (
         (Problem, _problem),
         (SegueError, _segue_error),

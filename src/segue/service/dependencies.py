@@ -22,6 +22,7 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
         400: "The request is no valid HTTP or JSON.",
         401: "A token is needed.",
         404: "There is no such thing.",
+        408: "The body did not arrive in time.",
         409: "It does not fit what is there.",
         413: "The body is too large.",
         415: "The body is not JSON.",
