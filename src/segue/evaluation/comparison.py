@@ -131,7 +131,9 @@ def tabulate(
     rows = [_row(names[0], first, shown, {}, {})]
     differences = [
         {
-            metric: paired(_stack(other, metric), _stack(first, metric), resamples=resamples, seed=seed)
+            metric: paired(
+                _stack(other, metric), _stack(first, metric), resamples=resamples, seed=seed, users=first[0].users
+            )
             for metric in shown
             if _same_users([*first, *other], strict=not mixed)
         }
@@ -191,7 +193,7 @@ def _row(
         name=name,
         fingerprint=runs[0].report.fingerprint,
         seeds=tuple(run.report.seed for run in runs),
-        spreads={metric: Spread.of(_stack(runs, metric)) for metric in metrics},
+        spreads={metric: Spread.of(_stack(runs, metric), runs[0].users) for metric in metrics},
         differences=differences,
         corrected=corrected,
     )
