@@ -50,6 +50,8 @@ class Claim(BaseModel):
     """The run name of the claim whose first run is the collaborative model (`procedure.collaborative_run`)."""
     tuned: str = ""
     """The run name of the claim whose run of the same seed stands for the tuning (`procedure.tuned`)."""
+    behaviour: str = ""
+    """The run name of the claim whose first run has the vectors of the items (`behaviour.run`)."""
     drafts: str = ""
     """The run name of the claim whose run of the same seed wrote the drafts (`procedure.drafts`)."""
     sweep: str = ""

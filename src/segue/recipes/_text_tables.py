@@ -95,6 +95,10 @@ SETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 """By the name of the row: the data set, how it is cut, and what the prompts say of it. Cases are those of BIGRec and
 SOFT, each event at its own moment; `industrial` brings a cut of its own. The copy of MovieLens with clock times has
 half of its users."""
+TRIE: dict[str, Any] = {"decoder": "title_search", "decoder.search.beams": 10}
+"""The same model, asked within the trie of titles."""
+POPULARITY: dict[str, Any] = {"decoder.injection": "injection", "decoder.injection.gamma": 10.0}
+"""The same texts, with popularity weighed in."""
 SHOWN = ("NDCG@5", "HR@5", "HR@10", "NDCG@10")
 
 
@@ -104,8 +108,12 @@ def text_claims(
     *,
     suffix: str = "",
     told: bool = True,
+    asked: Mapping[str, Any] = {},
     seeds: int = 3,
     reference: bool = False,
+    tuned: str = "",
+    drafts: str = "",
+    behaviour: str = "",
     sweep: str = "",
     at: float | None = None,
     trained: bool = False,
@@ -115,7 +123,9 @@ def text_claims(
     Args:
         suffix: behind the name of the row.
         told: whether the system has prompts.
+        asked: changes of how a system is asked.
         reference: whether the others are held against it.
+        tuned, drafts, behaviour: the systems whose rows do a part of the work.
         sweep: the quantity that is varied, where this is one point of a sweep.
         at: its value.
         trained: whether the runs are those of the row without the suffix.
@@ -126,10 +136,14 @@ def text_claims(
             row=f"{row}{suffix}",
             data=data,
             settings={**cut, **(words if told else {}), "evaluation.seen": True, **settings},
+            asked=dict(asked),
             shown=SHOWN,
             group="soft",
             seeds=seeds,
             reference=reference,
+            tuned=f"{tuned}--{row}" if tuned else "",
+            drafts=f"{drafts}--{row}" if drafts else "",
+            behaviour=f"{behaviour}--{row}" if behaviour else "",
             sweep=sweep,
             at=at,
             trained=row if trained else "",

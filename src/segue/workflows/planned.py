@@ -17,8 +17,8 @@ from segue.workflows.experiment import Experiment, new
 
 WORLD = "world"
 """The data set that needs no folder."""
-TUNED, DRAFTS = "procedure.tuned", "procedure.drafts"
-"""Settings that name an earlier run."""
+BUILT_ON = {"start": ("start",), "procedure": ("collaborative_run", "tuned", "drafts"), "behaviour": ("run",)}
+"""Settings that name another run, by the part that has them."""
 QUESTION = ("data", "split", "evaluation")
 """Of an experiment: what is asked of the system."""
 
@@ -53,11 +53,14 @@ class Planned:
     def experiment(self) -> Experiment:
         """What is fitted; the run that it starts from must have been begun, for its parts are taken over."""
         others: dict[str, Any] = {"start": str(self._start)} if self._start else {}
-        for setting, name in ((TUNED, self.claim.tuned), (DRAFTS, self.claim.drafts)):
+        for setting, name in (("procedure.tuned", self.claim.tuned), ("procedure.drafts", self.claim.drafts)):
             others |= {setting: str(self._folder_of(name).resolve())} if name else {}
         if self.claim.judge:
             judge = str(self._folder_of(self.claim.judge, 0).resolve())
             others |= {"procedure.collaborative": None, "procedure.collaborative_run": judge}
+        if self.claim.behaviour:
+            vectors = str(self._folder_of(self.claim.behaviour, 0).resolve())
+            others |= {"behaviour.recipe": None, "behaviour.run": vectors}
         return new(self.claim.system, self.source, {**self.claim.settings, **others}, self.seed)
 
     @property
@@ -87,12 +90,12 @@ class Planned:
         """
         found = []
         ours = [(name, self.seed) for name in (self.claim.start, self.claim.tuned, self.claim.drafts)]
-        for name, seed in (*ours, (self.claim.judge, 0)):
+        for name, seed in (*ours, (self.claim.judge, 0), (self.claim.behaviour, 0)):
             planned = [claim for claim in claims if claim.run_name == name and not claim.trained]
             if name and not planned:
                 raise SettingsError(
                     f"{self.claim.system} --row {self.claim.row} builds on {name!r}, which no recipe plans; `start`, "
-                    "`tuned`, `drafts` and `judge` are SYSTEM--ROW of a claim that is trained by itself."
+                    "`tuned`, `drafts`, `judge` and `behaviour` are SYSTEM--ROW of a claim that is trained by itself."
                 )
             found += [replace(self, claim=claim, seed=seed) for claim in planned[:1]]
         return found
@@ -100,7 +103,8 @@ class Planned:
     def settle(self) -> None:
         """Where the folder of runs was moved, let the recipe in the run folder say where its start lies now."""
         recipe = self.folder / runs.RECIPE
-        others = (self.claim.start, self.claim.tuned, self.claim.drafts, self.claim.judge)
+        claim = self.claim
+        others = (claim.start, claim.tuned, claim.drafts, claim.judge, claim.behaviour)
         if any(others) and recipe.exists() and _is(self.folder, self.experiment):
             runs.write_text(recipe, self.experiment.yaml())
 
@@ -131,7 +135,12 @@ def _told(experiment: Experiment) -> dict[str, Any]:
 
 def nearby(recipe: dict[str, Any]) -> dict[str, Any]:
     """The settings of a system with only the last two folders of the runs that it builds on: SYSTEM--ROW/seed-N."""
-    procedure = dict(recipe.get("procedure") or {})
-    for part, names in ((recipe := dict(recipe), ("start",)), (procedure, ("collaborative_run", "tuned", "drafts"))):
-        part |= {name: "/".join(Path(part[name]).parts[-2:]) for name in names if part.get(name)}
-    return recipe | ({"procedure": procedure} if procedure else {})
+    near = dict(recipe)
+    for part in ("procedure", "behaviour"):
+        if recipe.get(part):
+            near[part] = _shortened(recipe[part], BUILT_ON[part])
+    return _shortened(near, BUILT_ON["start"])
+
+
+def _shortened(part: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return part | {name: "/".join(Path(part[name]).parts[-2:]) for name in names if part.get(name)}
