@@ -53,21 +53,23 @@ SMALL_SASREC = CollaborativeVectors(
         {"backbone.width": 32, "procedure.loop.epochs": 3, "objective.negatives.count": 64, "batches.history": 20}
     )
 )
-TUNING = Loop(epochs=4, precision="float32", optimizer=AdamW(rate=1e-3, schedule="linear", warmup=0.05))
-"""A small model has little to begin with: it learns faster than a large one may."""
+TUNING = Loop(epochs=3, precision="float32", optimizer=AdamW(rate=2e-3, schedule="linear", warmup=0.05))
+"""A small model has little to begin with: it learns faster than a large one may. Plain tuning on `industrial` came to a
+validation NDCG@10 of 0.037, 0.041 and 0.039 at rates of 1e-3, 2e-3 and 4e-3 (seed 0, 453 cases)."""
 _ADAPTERS = Lora(
     rank=16, alpha=32, dropout=0.0,
     targets=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
 )  # fmt: skip
 TINY: dict[str, Any] = {
-    "batches": EveryPrefix(history=10, users=64, samples=4096),
+    "batches": EveryPrefix(history=5, users=32, samples=2048),
+    "prompts.history": 5,
     "backbone": TinyLm(
-        tiny=TinyCheckpoint(width=128, depth=3, steps=2800),
-        corpus=Corpus(descriptions=100, histories=30_000, sentences=200), lora=None,
+        tiny=TinyCheckpoint(vocabulary=4000, width=128, depth=3, steps=1000, rows=8, length=256),
+        corpus=Corpus(descriptions=0, histories=30_000, sentences=200), lora=None,
     ),
-    "model": TextGenerator(length=48),
+    "model": TextGenerator(length=24),
     "objective": NextWords(),
-    "decoder": NearestItems(beams=4, length=48),
+    "decoder": NearestItems(beams=4, length=24),
 }  # fmt: skip
 """How much is learnt, by what, and how it answers. The language model has read what people took as lists of titles, as
 a large one has read the web. All its weights are learnt: on `industrial`, adapters of rank 16 on all layers came to a
@@ -85,8 +87,11 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 """The same, to try things; its language model has read some prompts."""
 _ROLLING = {"split": "rolling_time"}
-_PRODUCTS = {"prompts.noun": "products", "prompts.verb": "bought", "prompts.letters": 100}
-_MOVIES = {"prompts.noun": "movies", "prompts.verb": "watched"}
+_BEGUN = {f"{part}.letters": 30 for part in ("prompts", "backbone.corpus", "backbone.corpus.prompts")}
+"""Of a title its beginning, wherever it is read: of a small model's time more would go into advertisements."""
+_PRODUCTS = {"prompts.noun": "products", "prompts.verb": "bought", **_BEGUN}
+_MOVIES = {"prompts.noun": "movies", "prompts.verb": "watched", **_BEGUN}
+_ASKED = {"evaluation.seen": True, "evaluation.users": 2000}
 SETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "ml-1m": ("ml-1m/interactions.parquet", _ROLLING, _MOVIES),
     "beauty": ("amazon-beauty", _ROLLING, _PRODUCTS),
@@ -97,8 +102,9 @@ SOFT, each event at its own moment; `industrial` brings a cut of its own. The co
 half of its users."""
 TRIE: dict[str, Any] = {"decoder": "title_search", "decoder.search.beams": 10}
 """The same model, asked within the trie of titles."""
-POPULARITY: dict[str, Any] = {"decoder.injection": "injection", "decoder.injection.gamma": 10.0}
-"""The same texts, with popularity weighed in."""
+POPULARITY: dict[str, Any] = {"decoder.injection": "injection", "decoder.injection.gamma": 100.0}
+"""The same texts, with popularity weighed in. Of 1, 10 and 100, gamma was chosen on validation cases of `industrial`, by
+what plain tuning wrote (NDCG@10 0.0475, 0.0493, 0.0507; without 0.0405)."""
 SHOWN = ("NDCG@5", "HR@5", "HR@10", "NDCG@10")
 
 
@@ -135,7 +141,7 @@ def text_claims(
             system=system,
             row=f"{row}{suffix}",
             data=data,
-            settings={**cut, **(words if told else {}), "evaluation.seen": True, **settings},
+            settings={**cut, **(words if told else {}), **_ASKED, **settings},
             asked=dict(asked),
             shown=SHOWN,
             group="soft",

@@ -49,7 +49,7 @@ RECIPE = TextRecipe(
         users=512,
     ),
 )  # fmt: skip
-_TUNED = Supervised(loop=TUNING, users=512, seen=True)
+_TUNED = Supervised(loop=TUNING, users=256, seen=True)
 VARIANTS = {
     "zero_shot": RECIPE.changed({"name": "bigrec_zero_shot", "procedure": Untrained()}),
     "few_shot": RECIPE.changed({"name": "bigrec_few_shot", "procedure": Untrained(), "prompts.examples": 3}),

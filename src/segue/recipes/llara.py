@@ -42,7 +42,7 @@ RECIPE = TextRecipe(
         users=512,
     ),
 )  # fmt: skip
-_TUNED = Supervised(loop=TUNING, users=512, seen=True)
+_TUNED = Supervised(loop=TUNING, users=256, seen=True)
 VARIANTS = {
     "tiny": RECIPE.changed(TINY | {"name": "llara_tiny", "procedure": _TUNED}),
     "small": RECIPE.changed(SMALL | {"name": "llara_small", "procedure": _TUNED, "behaviour": SMALL_SASREC}),

@@ -42,7 +42,7 @@ RECIPE = TextRecipe(
     decoder=NearestItems(beams=4, length=64),
     procedure=SelfCurriculum(tuning=_LOOP, curriculum=_LOOP, users=512),
 )  # fmt: skip
-_CURRICULUM = SelfCurriculum(tuning=TUNING, curriculum=TUNING, length=48, users=512, seen=True)
+_CURRICULUM = SelfCurriculum(tuning=TUNING, curriculum=TUNING, length=24, users=256, seen=True)
 _LLARA: dict[str, Any] = {"prompts.behaviour": True, "behaviour": SASREC}
 _CONTROLS: dict[str, dict[str, Any]] = {
     "no_sa": {"procedure.schedule": FixedShare(value=1.0)},
