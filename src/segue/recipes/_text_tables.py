@@ -78,8 +78,8 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 """How much is learnt, by what, and how it answers. The language model has read what people took as lists of titles, as
 a large one has read the web. Of a title only the beginning is read, learnt and written: the rest of what shops call a
-title would cost most of the time that there is. All its weights are learnt: with a base of an earlier budget adapters of
-rank 16 on all layers came to a validation NDCG@10 of 0.006 after 96 steps, all weights to 0.015 after 128 (on
+title would cost most of the time that there is. All its weights are learnt: with a base of an earlier budget adapters
+of rank 16 on all layers came to a validation NDCG@10 of 0.006 after 96 steps, all weights to 0.015 after 128 (on
 `industrial`, each at one rate of its own)."""
 SMALL: dict[str, Any] = {
     "batches": EveryPrefix(history=5, users=32, samples=2048),
