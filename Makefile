@@ -20,6 +20,7 @@ demo: $(STAMP)  ## fit, measure and ask a generative recommender on the simulate
 	$(BIN)/segue fit sasrec_world --out runs/demo
 	$(BIN)/segue recommend runs/demo --user u0007 -k 5
 	@echo "The report with curves and the comparison: runs/demo/report.html"
+	@echo "The studio, in your browser: $(BIN)/segue serve runs/demo, then http://127.0.0.1:8321/studio/"
 
 test: $(STAMP)  ## everything that CI runs
 	$(BIN)/ruff check .

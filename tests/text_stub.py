@@ -11,6 +11,7 @@ from segue.core.batches import Responses, Rows, SequenceBatch
 from segue.core.shapes import Float, Int
 from segue.core.tables import Histories
 from segue.core.text_forms import Drafts
+from segue.language.instruction import Instruction
 from segue.layers.dropout import Dropout
 
 
@@ -23,6 +24,7 @@ class Stub(nn.Module):
     codes: Any = None
     tree: Any = None
     behaviour = None
+    prompts = Instruction(history=5)
     places: Tensor
     title_of: Tensor
     counts: Tensor

@@ -129,6 +129,44 @@ def test_leave_one_out_at_full_size_is_quick():
     assert time.process_time() - start < 3  # drawing users would take more than this
 
 
+def test_a_user_who_is_asked_four_times_is_one_observation():
+    """Everybody's four values are equal: then the answer is that of one value each."""
+    rng = np.random.default_rng(9)
+    once = rng.normal(0.1, 1.0, 300)
+    users, order = np.repeat(np.arange(300), 4), rng.permutation(1200)
+    four, names = np.repeat(once, 4)[order], users[order].astype(str)
+    alone = paired(once, np.zeros(300))
+    found = paired(four, np.zeros(1200), users=names)
+    assert (found.users, found.mean) == (300, pytest.approx(alone.mean))
+    assert found.detectable == pytest.approx(alone.detectable)
+    assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=0.02)
+    assert found.p == pytest.approx(alone.p, abs=0.03)
+    one, other = Spread.of(four, names), Spread.of(once)
+    assert (one.mean, one.standard_error) == (pytest.approx(other.mean), pytest.approx(other.standard_error))
+    assert Spread.of(four).standard_error == pytest.approx(one.standard_error / 2, rel=0.01), "as if they were 1200"
+
+
+def test_users_with_few_and_with_many_cases_by_hand():
+    """Mean 1/2; sums of what is above it: 1/2, 1/2, -1 of two users with one case and one with two, times 3/4."""
+    spread = Spread.of(np.array([1.0, 1.0, 0.0, 0.0]), np.array(["a", "b", "c", "c"]))
+    assert spread.mean == 0.5
+    assert spread.standard_error == pytest.approx(0.75 * np.std([0.5, 0.5, -1.0], ddof=1) / math.sqrt(3))
+
+
+def test_intervals_of_clustered_cases_cover_the_truth():
+    rng = np.random.default_rng(10)
+    covered = alone = 0
+    for trial in range(300):
+        sizes = rng.integers(1, 8, 150)
+        users = np.repeat(np.arange(150), sizes)
+        values = rng.normal(0, 1, 150)[users] + rng.normal(0, 0.5, len(users))
+        found, blind = (paired(values, 0 * values, resamples=300, seed=trial, users=who) for who in (users, None))
+        covered += found.low <= 0 <= found.high
+        alone += blind.low <= 0 <= blind.high
+    assert 0.90 < covered / 300 < 0.98
+    assert alone / 300 < 0.8
+
+
 def test_seeds_are_averaged_within_a_user_first():
     one = np.array([[1.0, 0.0, 0.5], [0.0, 0.0, 1.5]])
     other = np.array([[0.0, 0.5, 0.0]])

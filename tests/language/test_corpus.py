@@ -42,6 +42,16 @@ def test_histories_are_read_as_lists_of_titles_in_order() -> None:
         assert all((after - before) % 10 == 1 for before, after in itertools.pairwise(steps))
 
 
+def test_of_a_title_only_its_beginning_is_read_where_so_many_letters_are_wanted() -> None:
+    world = described(
+        ring(users=6, items=4), title=["One Ring", "One Ring Box", "Two", "Two Towers"], description=["x", "", "", ""]
+    )
+    read = Corpus(letters=8, histories=5, length=2, sentences=1).texts(world, Run())
+    assert read.to_list()[:4] == ["One Ring", "Two", "Two Towe", "One Ring: x"]
+    assert {title for text in read.to_list()[4:9] for title in text.split("; ")} == {"One Ring", "Two", "Two Towe"}
+    assert any(title in read.to_list()[9] for title in ("Ring Box", "Towers")), "prompts have a setting of their own"
+
+
 def test_sentences_are_prompts_with_their_responses() -> None:
     world = ring(users=30, items=10)
     corpus = Corpus.parse({"histories": 0, "sentences": 7, "prompts": {"history": 2}})

@@ -1,7 +1,9 @@
 """The curriculum of drafts: what is written, learnt and measured, and what survives being stopped."""
 
 import math
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,19 @@ import torch
 from torch import Tensor
 
 from segue.core.batches import SequenceBatch
-from segue.core.errors import SettingsError
+from segue.core.errors import DataError, SettingsError
 from segue.core.run import Run
 from segue.core.shapes import Float, Int
 from segue.core.tables import Histories
+from segue.core.text_recipe import FittedText
 from segue.data.sequences import EveryPrefix, NextItem
 from segue.decoding.nearest_items import NearestItems
+from segue.language.instruction import Instruction
 from segue.objectives.next_words import NextWords
 from segue.procedures.self_curriculum import DRAFTS, SelfCurriculum, _Course
 from segue.procedures.supervised import Supervised
 from segue.procedures.untrained import Untrained
+from segue.recipes.bigrec import VARIANTS
 from segue.training.loop import LATEST, Loop
 from segue.training.optim import AdamW
 from segue.training.shares import FixedShare, LinearShare, SelfAdaptive
@@ -33,6 +38,7 @@ WORLD = kinds(users=48, longest=8)
 BATCHES = EveryPrefix(history=5, users=40)
 CASES = BATCHES.epoch(WORLD.train, np.random.default_rng(0))[0]
 LOOP = Loop(epochs=4, optimizer=AdamW(rate=1e-1), precision="float32")
+PLAIN = Supervised(loop=LOOP, seen=True)
 
 
 def procedure(**changes: Any) -> SelfCurriculum:
@@ -274,6 +280,143 @@ def test_a_new_run_in_an_old_folder_takes_nothing_over(finished: tuple[Watched, 
         after(procedure(), run=Run(seed=3, folder=tmp_path, watches=(Stop("training", 1, 1),)))
     again = after(procedure(), run=Run(seed=3, folder=tmp_path, resume=True))
     assert same(again.state_dict(), finished[0].state_dict())
+
+
+def fitted(model: Any, described: Any) -> FittedText:
+    """What opens a run that learnt so."""
+    parts = {"batches": BATCHES, "prompts": model.prompts, "decoder": NearestItems(beams=2), "procedure": described}
+    return FittedText(VARIANTS["small"].changed(parts), WORLD.catalog, model, "", {})
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Watched, Path]:
+    """A run of plain tuning, with the seed of all the others here."""
+    folder = tmp_path_factory.mktemp("plain")
+    numbers = JsonLines(folder / "metrics.jsonl", resume=False)
+    return after(PLAIN, run=Run(seed=3, folder=folder, watches=(numbers,))), folder
+
+
+def built_on(
+    finished: tuple[Watched, Path], plain: tuple[Watched, Path], folder: Path | None = None, **others: Any
+) -> Run:
+    """A run that can open the two before it."""
+    earlier = {finished[1]: fitted(finished[0], procedure()), plain[1]: fitted(plain[0], PLAIN), **others}
+    numbers = () if folder is None else (JsonLines(folder / "metrics.jsonl", resume=False),)
+    return Run(seed=3, folder=folder, watches=numbers, open_run=lambda path: earlier[path])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"schedule": SelfAdaptive(alpha=10.0)}, {"schedule": LinearShare()}, {"distance_cases": 8}],
+    ids=["same", "alpha", "linear", "other distances"],
+)
+def test_with_the_drafts_of_an_earlier_run_it_ends_with_the_bits_of_one_that_wrote_them_itself(
+    changes: dict[str, Any], finished: tuple[Watched, Path], plain: tuple[Watched, Path], tmp_path: Path
+) -> None:
+    alone, theirs = tmp_path / "alone", tmp_path / "theirs"
+    for folder in (alone, theirs):
+        folder.mkdir()
+    numbers = JsonLines(alone / "metrics.jsonl", resume=False)
+    whole = after(procedure(**changes), run=Run(seed=3, folder=alone, watches=(numbers,)))
+    short = after(procedure(drafts=str(finished[1]), **changes), run=built_on(finished, plain, theirs))
+    assert same(short.state_dict(), whole.state_dict())
+    assert pl.read_parquet(theirs / DRAFTS).equals(pl.read_parquet(alone / DRAFTS))
+    lines, others = curve(theirs / "metrics.jsonl"), curve(alone / "metrics.jsonl")
+    for name in ("draft/share", "draft/distance", "draft/distance_untuned", "draft/first_loss_ratio", "score"):
+        assert [line.get(name) for line in lines] == [line.get(name) for line in others]
+    assert all(batch.responses is not None for batch in short.learnt), "nothing was tuned"
+    assert not (theirs / "tuning").exists()
+
+
+@pytest.mark.parametrize("restart", [True, False])
+@pytest.mark.parametrize("drafted", [True, False])
+def test_a_run_of_plain_tuning_stands_for_step_a(
+    restart: bool, drafted: bool, finished: tuple[Watched, Path], plain: tuple[Watched, Path], tmp_path: Path
+) -> None:
+    drafts = str(finished[1]) if drafted else None
+    described = procedure(tuned=str(plain[1]), drafts=drafts, restart=restart)
+    short = after(described, run=built_on(finished, plain, tmp_path))
+    assert same(short.state_dict(), after(procedure(restart=restart)).state_dict())
+    assert all(batch.responses is not None for batch in short.learnt)
+    assert pl.read_parquet(tmp_path / DRAFTS).equals(pl.read_parquet(finished[1] / DRAFTS))
+    ratios = [curve(folder / "metrics.jsonl")[0]["draft/first_loss_ratio"] for folder in (tmp_path, finished[1])]
+    assert not restart or ratios[0] == ratios[1]
+
+
+def test_stopped_with_drafts_of_another_run_it_goes_on(
+    finished: tuple[Watched, Path], plain: tuple[Watched, Path], tmp_path: Path
+) -> None:
+    often = procedure(drafts=str(finished[1]), curriculum=LOOP.changed({"checkpoint_every": 0.0}))
+    run = built_on(finished, plain)
+    with pytest.raises(KeyboardInterrupt):
+        after(often, run=replace(run, folder=tmp_path, watches=(Stop("training", 1, 5),)))
+    again = after(often, run=replace(run, folder=tmp_path, resume=True))
+    assert same(again.state_dict(), finished[0].state_dict())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tuning": LOOP.changed({"epochs": 5})}, "another procedure.tuning: its epochs is 4 and not 5"),
+        ({"beams": 3}, "another procedure.beams: it has 2 and not 3"),
+        ({"seen": False}, "another procedure.seen"),
+    ],
+)
+def test_drafts_of_a_run_that_learnt_otherwise_are_refused(
+    changes: dict[str, Any], words: str, finished: tuple[Watched, Path], plain: tuple[Watched, Path]
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        after(procedure(drafts=str(finished[1]), **changes), run=built_on(finished, plain))
+    named = {"tuned": str(plain[1])} | changes
+    if "beams" not in changes:
+        with pytest.raises(SettingsError, match=r"another (way of tuning|procedure\.seen)"):
+            after(procedure(**named), run=built_on(finished, plain))
+
+
+def test_what_is_no_run_of_the_same_parts_is_refused(
+    finished: tuple[Watched, Path], plain: tuple[Watched, Path]
+) -> None:
+    drafts, run = procedure(drafts=str(finished[1])), built_on(finished, plain)
+    with pytest.raises(SettingsError, match="no access to other runs"):
+        after(drafts)
+    with pytest.raises(SettingsError, match=r"a run of bigrec_small, which writes no drafts.*set procedure.tuned"):
+        after(procedure(drafts=str(plain[1])), run=run)
+    with pytest.raises(SettingsError, match="another way of tuning: it has None"):
+        after(procedure(tuned=str(finished[1])), run=run)
+    with pytest.raises(SettingsError, match="another batches: its users is 40 and not 20"):
+        after(drafts, run=run, batches=BATCHES.changed({"users": 20}))
+    with pytest.raises(SettingsError, match=r"restart=false .* the tuned model"):
+        SelfCurriculum.parse({"drafts": "x", "restart": False})
+    listed = Watched()
+    listed.prompts = Instruction(history=5, noun="books")
+    with pytest.raises(SettingsError, match="another prompts: its noun is items and not books"):
+        after(drafts, listed, run)
+    elsewhere = Watched()
+    elsewhere.places += 1
+    with pytest.raises(SettingsError, match=r"places the titles elsewhere.*the same backbone"):
+        after(drafts, elsewhere, run)
+    told = Watched()
+    told.behaviour = torch.ones(len(TITLES), 3)  # type: ignore[assignment]
+    with pytest.raises(SettingsError, match="other vectors of the items"):
+        after(drafts, told, run)
+    counted = Watched()
+    counted.counts *= 2
+    with pytest.raises(DataError, match="learnt from 24 training events, and here there are 48"):
+        after(drafts, counted, run)
+
+
+def test_drafts_of_other_cases_are_refused(
+    finished: tuple[Watched, Path], plain: tuple[Watched, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(finished[1], tmp_path / "copy")
+    copy = tmp_path / "copy"
+    run = replace(built_on(finished, plain), open_run=lambda _: fitted(finished[0], procedure()))
+    pl.read_parquet(copy / DRAFTS).with_columns(pl.col("event") + 1).write_parquet(copy / DRAFTS)
+    with pytest.raises(SettingsError, match=r"are not of the .* training cases here"):
+        after(procedure(drafts=str(copy)), run=run)
+    (copy / DRAFTS).unlink()
+    with pytest.raises(SettingsError, match="its drafts are gone"):
+        after(procedure(drafts=str(copy)), run=run)
 
 
 def test_cases_that_change_from_epoch_to_epoch_are_refused() -> None:

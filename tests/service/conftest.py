@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 
+from segue.service.app import application
 from segue.service.event_store import EventStore
-from segue.service.looks import Looks
 from segue.service.open_store import open_store
-from segue.service.problems import Problem
-from segue.service.routes import audit, codes, comparison, ledger, runs
+from segue.service.service import Service
+from segue.service.settings import ServiceSettings
 from segue.service.shelf import Shelf
 from segue.workflows.experiment import Experiment, new
 from segue.workflows.fit import fit
@@ -49,20 +46,13 @@ def studio_shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def client(studio_shelf: Path) -> TestClient:
-    app = FastAPI()
-    app.state.looks = Looks()
-    app.state.service = SimpleNamespace(
-        shelf=Shelf([], [studio_shelf]), ledger=None, served_runs=lambda: {"sasrec", "tokens"}
-    )
-    for module in (runs, comparison, audit, codes, ledger):
-        app.include_router(module.router)
-
-    @app.exception_handler(Problem)
-    async def answer(_request: object, problem: Problem) -> JSONResponse:
-        return JSONResponse(problem.body, problem.details.status, problem.headers)
-
-    return TestClient(app)
+def client(studio_shelf: Path, tmp_path: Path) -> Iterator[TestClient]:
+    """Asks a service that shows runs and serves none."""
+    store = open_store(f"sqlite:///{tmp_path / 'live.sqlite'}")
+    ledger = Path(__file__).resolve().parents[2] / "ledger"
+    service = Service(ServiceSettings(ledger=ledger), Shelf([], [studio_shelf]), [], store)
+    yield TestClient(application(service), base_url="http://127.0.0.1")
+    store.close()
 
 
 @pytest.fixture(scope="session")

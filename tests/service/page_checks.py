@@ -37,6 +37,7 @@ FAINT = """() => {
 
 NAMELESS = """() => [...document.querySelectorAll("a, button, input, select, summary, [role=slider], dialog")]
   .filter((node) => {
+    if (node.closest("[aria-hidden=true]")) return false;
     const labels = [...(node.labels ?? [])].map((one) => one.textContent).join("");
     const ids = (node.getAttribute("aria-labelledby") ?? "").split(" ");
     const by = ids.map((id) => document.getElementById(id)?.textContent).join("");

@@ -13,6 +13,7 @@ from segue.evaluation.report import read_report
 from segue.service.looks import Kept, Looks
 from segue.service.problems import Problem
 from segue.service.routes.runs import line_of
+from segue.service.settings import ServiceSettings
 from segue.service.shelf import Shelf
 from segue.workflows.codes import browse, open_codes
 from segue.workflows.compare import compare_runs
@@ -26,12 +27,12 @@ def ask(client: TestClient, path: str, status: int = 200, **query: Any) -> Any:
 
 def test_the_list_of_runs_has_the_numbers_of_the_reports(client: TestClient, studio_shelf: Path) -> None:
     lines = {line["name"]: line for line in ask(client, "/runs")["runs"]}
-    assert set(lines) == {"sasrec", "popularity", "tokens"}
+    assert set(lines) == {"sasrec", "popularity", "tokens", "dfgr"}
     report = read_report(studio_shelf / "sasrec")
     assert lines["sasrec"]["metrics"]["NDCG@10"] == report.metrics["NDCG@10"].model_dump()
     assert lines["sasrec"]["protocol"] == report.protocol.words()
     assert [lines[name]["codes"] for name in ("sasrec", "popularity", "tokens")] == [False, False, True]
-    assert [line["problem"] for line in lines.values()] == [None, None, None]
+    assert {line["problem"] for line in lines.values()} == {None}
 
 
 def test_a_run_is_shown_with_its_report_its_recipe_its_curve_and_its_paper(
@@ -72,7 +73,7 @@ def test_a_run_that_cannot_be_read_keeps_its_line_and_says_why(
     (tmp_path / "broken" / "report.json").write_text("{}")
     client.app.state.service.shelf = Shelf([], [studio_shelf, tmp_path])  # type: ignore[attr-defined]
     lines = {line["name"]: line for line in ask(client, "/runs")["runs"]}
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert "not a report" in lines["broken"]["problem"]
     assert str(tmp_path) not in lines["broken"]["problem"]
     assert ask(client, "/runs/broken", 409)["type"] == "urn:segue:problem:unreadable-run"
@@ -172,7 +173,14 @@ def test_the_audit_looks_over_the_data_of_the_run(client: TestClient) -> None:
     assert any(finding["name"] == "test in training" and finding["count"] == 0 for finding in found["findings"])
 
 
+def test_a_run_that_judges_what_is_shown_has_nothing_to_be_looked_over(client: TestClient) -> None:
+    problem = ask(client, "/runs/dfgr/audit", 404)
+    assert problem["type"] == "urn:segue:problem:no-audit"
+    assert "leave_one_out" in problem["detail"]
+
+
 def test_without_a_ledger_the_answer_says_how_to_give_one(client: TestClient) -> None:
+    client.app.state.service.settings = ServiceSettings()  # type: ignore[attr-defined]
     assert ask(client, "/ledger") == {
         "rows": [],
         "note": "The service was started without a ledger: segue serve RUN --ledger ledger.",
@@ -180,9 +188,8 @@ def test_without_a_ledger_the_answer_says_how_to_give_one(client: TestClient) ->
 
 
 def test_the_ledger_of_this_repository_is_shown(client: TestClient) -> None:
-    folder = Path(__file__).resolve().parents[2] / "ledger"
-    client.app.state.service.ledger = folder  # type: ignore[attr-defined]
     rows = ask(client, "/ledger")["rows"]
+    folder = Path(__file__).resolve().parents[2] / "ledger"
     assert len(rows) == len(list(folder.glob("*.json")))
     deciding = [list(row["metrics"].values())[-1]["mean"] for row in rows]
     assert all(math.isfinite(value) for value in deciding)

@@ -1,5 +1,6 @@
 """Planned rows: each can be read by its system, and a row is measured once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from segue.core.claim import Claim
 from segue.core.errors import DataError, SettingsError
 from segue.workflows import ledger, reproduce
 from segue.workflows.experiment import new
+from segue.workflows.planned import Planned, nearby
 
 FITTED = Claim(system="popularity", row="walks", data="walks.csv", seeds=2, published={"NDCG@10": 0.5})
 ASKED = Claim(
@@ -22,7 +24,7 @@ def test_every_planned_row_fits_its_system_and_says_where_its_number_is_from() -
         experiment = new(claim.system, claim.data, claim.settings, 0)
         assert experiment.recipe.name == claim.system
         experiment.with_settings(claim.asked)
-        assert all(name.startswith("evaluation.") for name in claim.asked)
+        assert all(name.split(".")[0] in ("evaluation", "decoder") for name in claim.asked)
         assert not claim.published or (claim.source and claim.evidence)
 
 
@@ -32,7 +34,8 @@ def test_planned_rows_are_named_once_and_share_runs_only_where_they_are_the_same
     trained = {claim.run_name: claim for claim in planned if not claim.trained}
     for claim in planned:
         owner = trained[claim.run_name]
-        assert (claim.data, claim.settings, claim.start) == (owner.data, owner.settings, owner.start)
+        shared = ("data", "settings", "start", "judge", "tuned", "drafts", "behaviour")
+        assert all(getattr(claim, name) == getattr(owner, name) for name in shared)
         assert not claim.start or trained[claim.start].data == claim.data
 
 
@@ -60,3 +63,36 @@ def test_missing_data_and_unplanned_rows_are_named(tmp_path: Path, monkeypatch: 
         reproduce.reproduce("popularity", data=tmp_path)
     with pytest.raises(SettingsError, match="Planned: popularity --row walks"):
         reproduce.reproduce("popularity", row="other")
+
+
+def test_a_row_leaves_work_to_another_of_its_seed(tmp_path: Path) -> None:
+    """The sweep learns the drafts of SOFT, which begins with plain tuning; SASRec is fitted once for all seeds."""
+    rows = reproduce.claims()
+
+    def planned(system: str, row: str) -> Planned:
+        (claim,) = [claim for claim in rows if (claim.system, claim.row) == (system, row)]
+        return Planned(claim, 2, tmp_path, tmp_path / "runs")
+
+    def before(one: Planned) -> list[tuple[str, int]]:
+        return [(other.claim.run_name, other.seed) for other in one.before(rows)]
+
+    swept, soft, llara = (
+        planned(*names)
+        for names in (
+            ("soft_tiny", "industrial-alpha-10"),
+            ("soft_tiny", "industrial"),
+            ("soft_tiny_llara", "industrial"),
+        )
+    )
+    assert before(swept) == [("soft_tiny--industrial", 2)]
+    assert before(soft) == [("bigrec_tiny--industrial", 2)]
+    assert before(llara) == [("llara_tiny--industrial", 2), ("sasrec_world--industrial", 0)]
+    assert swept.experiment.recipe.procedure.drafts == str(soft.folder)  # type: ignore[attr-defined]
+    learnt = llara.experiment.recipe
+    assert learnt.procedure.tuned == str(tmp_path / "runs/llara_tiny--industrial/seed-2")  # type: ignore[attr-defined]
+    assert learnt.behaviour.run == str(tmp_path / "runs/sasrec_world--industrial/seed-0")  # type: ignore[attr-defined]
+    near = nearby(learnt.dump())
+    assert near["procedure"]["tuned"] == "llara_tiny--industrial/seed-2"
+    assert near["behaviour"]["run"] == "sasrec_world--industrial/seed-0"
+    assert near == nearby(replace(llara, runs=tmp_path / "moved").experiment.recipe.dump())
+    assert near != nearby(replace(llara, seed=1).experiment.recipe.dump())

@@ -72,9 +72,10 @@ def evaluate(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure a fitted run again, perhaps under another protocol.
+    """Measure a fitted run again, perhaps under another protocol; a language model perhaps with another decoder.
 
     Example: segue evaluate runs/mine --set evaluation.seen=true --out runs/mine-unfiltered
+    Example: segue evaluate runs/bigrec --set decoder=title_search --out runs/bigrec-trie
     """
     place = start_torch(device)
     from segue.cli.progress import Bar

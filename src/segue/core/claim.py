@@ -27,7 +27,7 @@ class Claim(BaseModel):
     settings: dict[str, Any] = {}
     """Changes of settings for this data set, chosen on its validation cases."""
     asked: dict[str, Any] = {}
-    """Changes of the evaluation alone, such as `evaluation.seen`."""
+    """Changes of the evaluation alone, such as `evaluation.seen`, and of a language model's `decoder`."""
     trained: str = ""
     """The row whose run folders this one asks; its own unless given."""
     published: dict[str, float] = {}
@@ -48,6 +48,12 @@ class Claim(BaseModel):
     """The run name of the claim whose run of the same seed this one is fine-tuned from (the recipe's `start`)."""
     judge: str = ""
     """The run name of the claim whose first run is the collaborative model (`procedure.collaborative_run`)."""
+    tuned: str = ""
+    """The run name of the claim whose run of the same seed stands for the tuning (`procedure.tuned`)."""
+    behaviour: str = ""
+    """The run name of the claim whose first run has the vectors of the items (`behaviour.run`)."""
+    drafts: str = ""
+    """The run name of the claim whose run of the same seed wrote the drafts (`procedure.drafts`)."""
     sweep: str = ""
     """The quantity that is varied, where this row is one point of a sweep; such rows are drawn and in no table."""
     at: float | None = None

@@ -217,7 +217,7 @@ class TokenRecipe(Recipe):
         for name in ("tokenizer", "backbone", "model"):
             ours, theirs = getattr(self, name), getattr(fitted.recipe, name)
             if ours != theirs:
-                raise SettingsError(f"start: '{start}' has another {name}: {_difference(ours, theirs)}.")
+                raise SettingsError(f"start: '{start}' has another {name}: {difference(ours, theirs)}.")
         if self.history != fitted.recipe.history:
             raise SettingsError(
                 f"start: '{start}' looks at {fitted.recipe.history} events, and batches.history is {self.history} here."
@@ -298,7 +298,7 @@ def popular_for_strangers(
     return ranking
 
 
-def _difference(ours: Part, theirs: Part) -> str:
+def difference(ours: Part, theirs: Part) -> str:
     """What differs between two parts, in words."""
     one, other = ours.dump(), theirs.dump()
     names = [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]

@@ -25,6 +25,8 @@ class TextModel(Writer, Protocol):
     what it wrote is compared with the titles by where the frozen model places both.
     """
 
+    prompts: Prompts
+    """How a history becomes words."""
     titles: pl.Series
     """The different titles of the catalog."""
     title_of: Int[Tensor, " items"]

@@ -98,11 +98,17 @@ def compare(
     groups: dict[tuple[str, ...], list[Measured]] = {}
     for run in measured:
         report = run.report
-        # Where each seed of a fine-tuned system starts is another folder, and the same system.
-        settings = json.dumps({**report.settings, "start": None}, sort_keys=True)
+        settings = json.dumps(_without_starts(report.settings), sort_keys=True)
         groups.setdefault((report.recipe, report.fingerprint, report.dataset.digest, settings), []).append(run)
     rows = list(zip(_names(list(groups.values())), groups.values(), strict=True))
     return tabulate(rows, metrics=metrics, mixed=mixed, resamples=resamples, seed=seed)
+
+
+def _without_starts(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without the runs that were built on: each seed has another folder, and is of the same system."""
+    procedure = settings.get("procedure")
+    ours = {"procedure": {**procedure, "tuned": None, "drafts": None}} if isinstance(procedure, Mapping) else {}
+    return {**settings, "start": None, **ours}
 
 
 def tabulate(
@@ -125,7 +131,9 @@ def tabulate(
     rows = [_row(names[0], first, shown, {}, {})]
     differences = [
         {
-            metric: paired(_stack(other, metric), _stack(first, metric), resamples=resamples, seed=seed)
+            metric: paired(
+                _stack(other, metric), _stack(first, metric), resamples=resamples, seed=seed, users=first[0].users
+            )
             for metric in shown
             if _same_users([*first, *other], strict=not mixed)
         }
@@ -185,7 +193,7 @@ def _row(
         name=name,
         fingerprint=runs[0].report.fingerprint,
         seeds=tuple(run.report.seed for run in runs),
-        spreads={metric: Spread.of(_stack(runs, metric)) for metric in metrics},
+        spreads={metric: Spread.of(_stack(runs, metric), runs[0].users) for metric in metrics},
         differences=differences,
         corrected=corrected,
     )

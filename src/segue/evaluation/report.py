@@ -213,9 +213,10 @@ def read_report(folder: Path) -> Report:
         raise RunError(f"{path} is not a report that this version of segue can read: {error}") from None
 
 
-def means(values: Mapping[str, Float[np.ndarray, " users"]]) -> dict[str, Value]:
-    """The mean and standard error of per-user values; with one user the error is 0, for want of a better word."""
-    spreads = {name: Spread.of(one) for name, one in values.items()}
+def means(values: Mapping[str, Float[np.ndarray, " users"]], users: np.ndarray | None = None) -> dict[str, Value]:
+    """The mean and standard error of per-user values; with one user the error is 0, for want of a better word. `users`
+    says whose each value is, where somebody has several."""
+    spreads = {name: Spread.of(one, users) for name, one in values.items()}
     return {
         name: Value(mean=spread.mean, error=spread.standard_error if np.isfinite(spread.standard_error) else 0.0)
         for name, spread in spreads.items()

@@ -3,6 +3,8 @@
 Both resample the per-user differences. Under leave-one-out these take few different values (NDCG@10 of one target has
 eleven), and then a resample is a multinomial draw over the values: exact, and thousands of times cheaper than drawing
 users. Otherwise users are drawn in chunks, and memory stays below 100 MB.
+
+Where a user is asked several times, all of their answers are drawn, or change sign, together: they are one observation.
 """
 
 from __future__ import annotations
@@ -54,14 +56,15 @@ def paired(
     resamples: int = RESAMPLES,
     confidence: float = 0.95,
     seed: int = 0,
+    users: np.ndarray | None = None,
 ) -> Difference:
     """`one` minus `other`, both tests at once. Each is one row of users, or a row for each of its seeds; then each user
-    is first averaged over seeds.
+    is first averaged over seeds. `users` says whose each value is, where somebody has several.
 
     The p-value says whether these two systems differ on users like these; how much a system differs from itself when
     trained again is `Spread`.
     """
-    differences = _differences(one, other)
+    differences = _together(_differences(one, other), users)
     low, high = bootstrap(differences, resamples=resamples, confidence=confidence, seed=seed)
     return Difference(
         mean=float(differences.mean()),
@@ -134,19 +137,21 @@ class Spread:
 
     mean: float
     standard_error: float
-    """Over users, each averaged over seeds first."""
+    """Over users, each averaged over seeds first; a user with several cases counts once, by the sum of them."""
     seeds: int
     deviation: float | None
     """Standard deviation between seeds; None with one seed, which says nothing about it."""
 
     @classmethod
-    def of(cls, values: Float[np.ndarray, ...]) -> Spread:
-        """The spread of per-user values, one row a seed."""
+    def of(cls, values: Float[np.ndarray, ...], users: np.ndarray | None = None) -> Spread:
+        """The spread of per-user values, one row a seed; `users` says whose each is, where somebody has several."""
         rows = np.atleast_2d(values)
-        users = rows.mean(axis=0)
-        error = float(users.std(ddof=1) / np.sqrt(len(users))) if len(users) > 1 else float("inf")
+        cases = rows.mean(axis=0)
+        mean = float(cases.mean())
+        each = cases if users is None else _together(cases - mean, users)
+        error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("inf")
         deviation = float(rows.mean(axis=1).std(ddof=1)) if len(rows) > 1 else None
-        return cls(float(users.mean()), error, len(rows), deviation)
+        return cls(mean, error, len(rows), deviation)
 
 
 def _differences(one: Float[np.ndarray, ...], other: Float[np.ndarray, "*seeds users"]) -> Float[np.ndarray, " users"]:
@@ -160,6 +165,16 @@ def _differences(one: Float[np.ndarray, ...], other: Float[np.ndarray, "*seeds u
     if not len(left):
         raise ValueError("a paired test needs at least one user; there are none.")
     return left - right
+
+
+def _together(values: Float[np.ndarray, " cases"], users: np.ndarray | None) -> Float[np.ndarray, " users"]:
+    """One value for each user whose mean is that of all cases: the sum of theirs, times users per case."""
+    if users is None:
+        return values
+    different, owners = np.unique(users, return_inverse=True)
+    if len(different) == len(values):
+        return values
+    return np.bincount(owners, weights=values) * (len(different) / len(values))
 
 
 def _few_values(

@@ -29,6 +29,8 @@ class Corpus(Part):
     """Pieces of training histories that are read as lists of titles; 0 for none."""
     length: PositiveInt = 10
     """The most titles in such a list."""
+    letters: PositiveInt | None = None
+    """Characters of a title that are read, but for those in `prompts`, which has a setting of its own; None for all."""
     sentences: NonNegativeInt = 0
     """Pieces of training histories that are read as whole prompts with their responses."""
     prompts: Instruction = Instruction()
@@ -47,10 +49,10 @@ class Corpus(Part):
                 f"(its columns: {', '.join(split.catalog.table.columns)}). Give the items titles (a table of items "
                 "with a column 'title' beside the log), or take a checkpoint that exists."
             )
-        found = [titles.drop_nulls().unique(maintain_order=True)]
+        found = [self._cut(titles.drop_nulls()).unique(maintain_order=True)]
         descriptions = _told(split.catalog, "description") if self.descriptions else None
         if descriptions is not None:
-            begun = split.catalog.names() + ": " + descriptions.str.slice(0, self.descriptions)
+            begun = self._cut(split.catalog.names()) + ": " + descriptions.str.slice(0, self.descriptions)
             found.append(begun.drop_nulls().unique(maintain_order=True))
         if self.histories:
             found.append(self._lists(split, run.numpy_generator("histories to read")))
@@ -61,10 +63,13 @@ class Corpus(Part):
     def _lists(self, split: Split, rng: np.random.Generator) -> pl.Series:
         """Titles in the order in which somebody took them, one list a text."""
         items, bounds = windows(split.train, self.histories, self.length, rng).packed()
-        titles = split.catalog.names().gather(items)
+        titles = self._cut(split.catalog.names()).gather(items)
         rows = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
         lists = pl.DataFrame({"row": rows, "title": titles}).group_by("row", maintain_order=True)
         return lists.agg(pl.col("title").str.join("; "))["title"]
+
+    def _cut(self, titles: pl.Series) -> pl.Series:
+        return titles if self.letters is None else titles.str.head(self.letters).str.strip_chars_end()
 
     def _sentences(self, split: Split, run: Run) -> pl.Series:
         """Prompts with their responses, in the words that a recommender is trained on."""

@@ -19,14 +19,16 @@ from segue.core import checkpoint
 from segue.core.batches import SequenceBatch
 from segue.core.errors import SettingsError
 from segue.core.forms import Batches, Decoder, Objective, Procedure
+from segue.core.part import Part
 from segue.core.run import Run
 from segue.core.shapes import Float, Int
 from segue.core.tables import Histories, Split
 from segue.core.text_forms import TextModel
+from segue.procedures._earlier import Earlier
 from segue.procedures._validation import validation_score
 from segue.training.loop import LATEST, Loop, Moment, train
 from segue.training.shares import SelfAdaptive, Shares
-from segue.training.trackers import JsonLines
+from segue.training.trackers import JsonLines, curve
 
 Self = TypeVar("Self", bound="SelfCurriculum")  # not typing's: the shape checker of the tests cannot read that
 DRAFTS, COURSE = "drafts.parquet", "checkpoints/course.safetensors"
@@ -44,6 +46,10 @@ class SelfCurriculum(Procedure[TextModel]):
     begins again from the model as it was before step A, and learns drafts and titles side by side: the drafts alone at
     first, fewer of them as the model's own texts come nearer to the truth. Distances are those between what the model
     writes for some training cases and their true titles, where the frozen model places both.
+
+    Neither step A nor the drafts depend on the schedule, so other schedules may take them from a run that has them
+    (`drafts`), and step A itself is plain tuning, which may have been done (`tuned`). What is learnt is the same to the
+    bit as without either, if that run has the same seed.
 
     Source: SOFT, arXiv:2505.20771, and its code. That saves the weights of the last epoch where it stops early,
     and reseeds the global generator on the way; here the best epoch on the validation cases is kept, by NDCG instead of
@@ -67,6 +73,10 @@ class SelfCurriculum(Procedure[TextModel]):
     """Whether step C begins from the model before step A; False goes on with the tuned one, as a control."""
     distance_cases: PositiveInt = 256
     """Training cases by which distances are measured."""
+    tuned: str | None = None
+    """The folder of a run of plain tuning (such as bigrec's) that stands for step A; None tunes here."""
+    drafts: str | None = None
+    """The folder of an earlier run of this procedure whose drafts are learnt; None has them written here."""
     k: PositiveInt = 10
     """Length of the lists whose NDCG chooses the weights."""
     seen: bool = False
@@ -81,6 +91,12 @@ class SelfCurriculum(Procedure[TextModel]):
                 "each_epoch",
                 "the share of an epoch follows from the distance at the end of the one before, so "
                 "curriculum.evaluate_every must be 1",
+            )
+        if self.drafts is not None and self.tuned is None and not self.restart:
+            raise PydanticCustomError(
+                "tuned_model",
+                "with restart=false step C goes on with the tuned model, which a run of this procedure does not keep; "
+                "beside drafts, name the run that was tuned as tuned",
             )
         return self
 
@@ -99,9 +115,15 @@ class SelfCurriculum(Procedure[TextModel]):
         score = validation_score(network, decoder, split, run, k=self.k, seen=self.seen, users=self.users)
         untuned = {name: tensor.clone() for name, tensor in network.state_dict().items()} if self.restart else None
         course = _Course(self, network, batches, split, run)
-        course.begin()
+        tuned, written = self._earlier(network, split, run, batches=batches, objective=objective, decoder=decoder)
+        course.begin(written)
         counts = split.item_counts()
-        train(network, batches, objective, split.train, counts, self.tuning, course.aside("tuning"), score)
+        if tuned is not None:
+            network.load_state_dict(tuned.fitted.model.state_dict())
+            course.keep_first_of(tuned.folder)
+        elif written is None:
+            train(network, batches, objective, split.train, counts, self.tuning, course.aside("tuning"), score)
+        del tuned, written  # each holds a language model
         course.draft()
         if untuned is not None:
             network.load_state_dict(untuned)
@@ -112,6 +134,32 @@ class SelfCurriculum(Procedure[TextModel]):
 
         watched = course.watched("drafts", run)
         train(network, batches, objective, split.train, counts, self.curriculum, watched, look, course.complete)
+
+    def _earlier(self, model: Any, split: Split, run: Run, **parts: Part) -> tuple[Earlier | None, Earlier | None]:
+        """The run that was tuned, where its model is needed here, and the one that has the drafts.
+
+        Raises:
+            SettingsError: it cannot be opened, or it learnt something else or otherwise.
+            DataError: it learnt from other data.
+        """
+        tuned = written = None
+        if self.drafts is not None:
+            written = Earlier.opened("procedure.drafts", self.drafts, run)
+            written.check(model, split, **parts)
+            if not isinstance(written.procedure, SelfCurriculum):
+                raise SettingsError(
+                    f"procedure.drafts: '{self.drafts}' is a run of {written.fitted.recipe.name}, which writes no "
+                    "drafts; name a run of soft, or set procedure.tuned to it."
+                )
+            for name in ("tuning", "beams", "length", "draft", "k", "seen", "users"):
+                written.same(f"procedure.{name}", getattr(self, name), getattr(written.procedure, name))
+        if self.tuned is not None and (written is None or not self.restart):
+            tuned = Earlier.opened("procedure.tuned", self.tuned, run)
+            tuned.check(model, split, **parts)
+            tuned.same("way of tuning", self.tuning, getattr(tuned.procedure, "loop", None))
+            for name in ("k", "seen", "users"):
+                tuned.same(f"procedure.{name}", getattr(self, name), getattr(tuned.procedure, name))
+        return tuned, written
 
 
 class _Course:
@@ -135,14 +183,16 @@ class _Course:
         self.drafted = False
         self.epoch = 0
 
-    def begin(self) -> None:
-        """Measure the untuned model, or find what an earlier process left."""
+    def begin(self, written: Earlier | None) -> None:
+        """Measure the untuned model, or find what an earlier process or another run left."""
         if self.run.resume and self._file(COURSE) is not None:
             self._read()
             latest = self._file(LATEST)
             self.epoch = 0 if latest is None else int(checkpoint.read(latest)[1]["epoch"])
             return
-        if self.procedure.schedule.needs_distances:
+        if written is not None:
+            self._take(written)
+        if self.procedure.schedule.needs_distances and not self.distances:
             self.distances = [self._distance()]
         self._write()
 
@@ -165,6 +215,8 @@ class _Course:
         path = self._file(DRAFTS)
         if self.drafted and path is not None:
             self.drafts = pl.read_parquet(path)["draft"]
+            return
+        if self.drafted:
             return
         self.model.eval()
         beams, truths = self.procedure.beams, self._truths(self.windows)
@@ -227,6 +279,12 @@ class _Course:
         self.first[what] = loss
         self._write()
 
+    def keep_first_of(self, folder: Path) -> None:
+        """Keep the mean loss on the titles in the first epoch of the run in this folder, where it says so."""
+        losses = [line["loss"] for line in curve(folder / "metrics.jsonl") if line.get("epoch") == 1 and "loss" in line]
+        if losses:
+            self.keep_first("titles", losses[0])
+
     def _distance(self) -> float:
         """How far what the model writes for the measured cases is from the truth, on average."""
         self.model.eval()
@@ -250,6 +308,27 @@ class _Course:
         with torch.no_grad():
             places = self.model.placed(self.model.title(texts))
             return torch.linalg.vector_norm(places - self.model.places[titles], dim=1)
+
+    def _take(self, written: Earlier) -> None:
+        """The drafts of another run, and what it measured of the untuned model."""
+        for name in (DRAFTS, COURSE):
+            if not (written.folder / name).exists():
+                raise SettingsError(
+                    f"{written.setting}: '{written.folder}' has no {name}, so its drafts are gone; name another run."
+                )
+        table = pl.read_parquet(written.folder / DRAFTS)
+        if table["event"].to_list() != (self.windows.ends - 1).tolist():
+            raise SettingsError(
+                f"{written.setting}: the {len(table)} drafts of '{written.folder}' are not of the {len(self.windows)} "
+                "training cases here; name a run with the same batches and the same data and split."
+            )
+        _, state = checkpoint.read(written.folder / COURSE)
+        self.drafts, self.drafted = table["draft"], True
+        self.first = {what: loss for what, loss in state["first"].items() if what == "titles"}
+        ours, theirs = self.procedure, written.procedure
+        if ours.schedule.needs_distances and ours.distance_cases == theirs.distance_cases:
+            self.distances = state["distances"][:1]
+        self._keep_drafts(table["distance"].to_numpy())
 
     def _keep_drafts(self, distances: Float[np.ndarray, " rows"]) -> None:
         """Write the drafts for people to read, and for whoever resumes."""

@@ -24,7 +24,7 @@ from segue.models.text_generator import TextGenerator
 from segue.objectives.next_words import NextWords
 from segue.procedures.supervised import Supervised
 from segue.procedures.untrained import Untrained
-from segue.recipes._text_tables import SMALL, TINY, TUNING, text_claims
+from segue.recipes._text_tables import POPULARITY, SMALL, TINY, TRIE, TUNING, text_claims
 from segue.training.loop import Loop
 from segue.training.optim import AdamW
 
@@ -49,7 +49,7 @@ RECIPE = TextRecipe(
         users=512,
     ),
 )  # fmt: skip
-_TUNED = Supervised(loop=TUNING, users=512, seen=True)
+_TUNED = Supervised(loop=TUNING, users=256, seen=True)
 VARIANTS = {
     "zero_shot": RECIPE.changed({"name": "bigrec_zero_shot", "procedure": Untrained()}),
     "few_shot": RECIPE.changed({"name": "bigrec_few_shot", "procedure": Untrained(), "prompts.examples": 3}),
@@ -61,5 +61,6 @@ CLAIMS = (
     *text_claims("bigrec_tiny", {"procedure": Untrained()}, suffix="-zero-shot", seeds=1),
     *text_claims("bigrec_tiny", {"procedure": Untrained(), "prompts.examples": 3}, suffix="-few-shot", seeds=1),
     *text_claims("bigrec_tiny", reference=True),
-    *text_claims("bigrec_tiny", {"decoder": TitleSearch()}, suffix="-trie"),
+    *text_claims("bigrec_tiny", asked=TRIE, suffix="-trie", trained=True),
+    *text_claims("bigrec_tiny", asked=POPULARITY, suffix="-popularity", trained=True),
 )

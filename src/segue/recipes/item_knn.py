@@ -21,6 +21,7 @@ from segue.core.run import Run
 from segue.core.tables import Catalog, Histories, Split
 from segue.data.cooccurrence import common_users
 from segue.decoding.top_scores import WholeRows, rank
+from segue.recipes._text_tables import text_claims
 
 EVENTS = 16_384
 """Events whose neighbours are added at once."""
@@ -109,4 +110,5 @@ CLAIMS = (
         system="item_knn", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True},
         trained="beauty", seeds=1,
     ),
+    *text_claims("item_knn", told=False, suffix="-titles", seeds=1),
 )  # fmt: skip

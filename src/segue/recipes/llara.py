@@ -42,9 +42,9 @@ RECIPE = TextRecipe(
         users=512,
     ),
 )  # fmt: skip
-_TUNED = Supervised(loop=TUNING, users=512, seen=True)
+_TUNED = Supervised(loop=TUNING, users=256, seen=True)
 VARIANTS = {
     "tiny": RECIPE.changed(TINY | {"name": "llara_tiny", "procedure": _TUNED}),
     "small": RECIPE.changed(SMALL | {"name": "llara_small", "procedure": _TUNED, "behaviour": SMALL_SASREC}),
 }
-CLAIMS = text_claims("llara_tiny")
+CLAIMS = text_claims("llara_tiny", behaviour="sasrec_world")

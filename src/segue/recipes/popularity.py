@@ -20,6 +20,7 @@ from segue.core.recipe import Paper, Recipe, Recommender
 from segue.core.run import Run
 from segue.core.tables import Catalog, Histories, Split
 from segue.decoding.top_scores import Scorer, rank
+from segue.recipes._text_tables import text_claims
 
 
 class Popularity(Recipe):
@@ -85,4 +86,5 @@ CLAIMS = (
         system="popularity", row="beauty-unfiltered", data="amazon-beauty", asked={"evaluation.seen": True},
         trained="beauty", seeds=1,
     ),
+    *text_claims("popularity", told=False, suffix="-titles", seeds=1),
 )  # fmt: skip

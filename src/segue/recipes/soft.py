@@ -21,7 +21,7 @@ from segue.models.text_generator import TextGenerator
 from segue.objectives.next_words import NextWords
 from segue.procedures.self_curriculum import SelfCurriculum
 from segue.procedures.supervised import Supervised
-from segue.recipes._text_tables import SASREC, SMALL, TINY, TUNING, text_claims
+from segue.recipes._text_tables import POPULARITY, SASREC, SMALL, TINY, TRIE, TUNING, text_claims
 from segue.training.loop import Loop
 from segue.training.optim import AdamW
 from segue.training.shares import FixedShare, LinearShare, Staged
@@ -42,7 +42,7 @@ RECIPE = TextRecipe(
     decoder=NearestItems(beams=4, length=64),
     procedure=SelfCurriculum(tuning=_LOOP, curriculum=_LOOP, users=512),
 )  # fmt: skip
-_CURRICULUM = SelfCurriculum(tuning=TUNING, curriculum=TUNING, length=48, users=512, seen=True)
+_CURRICULUM = SelfCurriculum(tuning=TUNING, curriculum=TUNING, length=24, users=256, seen=True)
 _LLARA: dict[str, Any] = {"prompts.behaviour": True, "behaviour": SASREC}
 _CONTROLS: dict[str, dict[str, Any]] = {
     "no_sa": {"procedure.schedule": FixedShare(value=1.0)},
@@ -68,22 +68,29 @@ VARIANTS = {
     ),
 }
 _ALPHAS = (0.1, 1.0, 10.0, 100.0)
+_WRITTEN: dict[str, Any] = {"drafts": "soft_tiny", "seeds": 1}
+"""Schedules and controls learn the drafts that are there, for one seed."""
 CLAIMS = (
     *text_claims("sasrec_world", told=False, seeds=1),
-    *text_claims("soft_tiny"),
-    *text_claims("soft_tiny_llara"),
-    *text_claims("soft_tiny", _CONTROLS["no_sa"], suffix="-no-sa"),
-    *text_claims("soft_tiny", _CONTROLS["fixed"], suffix="-fixed", seeds=1),
-    *text_claims("soft_tiny", _CONTROLS["linear"], suffix="-linear", seeds=1),
-    *text_claims("soft_tiny", _CONTROLS["sft_then_sd"], suffix="-sft-then-sd", seeds=1),
-    *text_claims("soft_tiny", _CONTROLS["sd_then_sft"], suffix="-sd-then-sft", seeds=1),
-    *text_claims("bigrec_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-equal-compute"),
+    *text_claims("soft_tiny", tuned="bigrec_tiny"),
+    *text_claims("soft_tiny", asked=TRIE, suffix="-trie", trained=True, tuned="bigrec_tiny"),
+    *text_claims("soft_tiny", asked=POPULARITY, suffix="-popularity", trained=True, tuned="bigrec_tiny"),
+    *text_claims("soft_tiny_llara", tuned="llara_tiny", behaviour="sasrec_world"),
+    *text_claims("soft_tiny", _CONTROLS["no_sa"], suffix="-no-sa", **_WRITTEN),
+    *text_claims("soft_tiny", _CONTROLS["fixed"], suffix="-fixed", **_WRITTEN),
+    *text_claims("soft_tiny", _CONTROLS["linear"], suffix="-linear", **_WRITTEN),
+    *text_claims("soft_tiny", _CONTROLS["sft_then_sd"], suffix="-sft-then-sd", tuned="bigrec_tiny", **_WRITTEN),
+    *text_claims(
+        "soft_tiny", {"procedure.schedule": Staged(epochs=TUNING.epochs // 2)}, suffix="-sd-then-sft", **_WRITTEN
+    ),
+    *text_claims("bigrec_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-equal-compute", seeds=1),
     *(
         claim
         for alpha in _ALPHAS
         for claim in text_claims(
             "soft_tiny", {} if alpha == 1 else {"procedure.schedule.alpha": alpha}, suffix=f"-alpha-{alpha:g}",
             seeds=1, sweep="alpha", at=alpha, trained=alpha == 1,
+            tuned="bigrec_tiny" if alpha == 1 else "", drafts="" if alpha == 1 else "soft_tiny",
         )
     ),
 )  # fmt: skip

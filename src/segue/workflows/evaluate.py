@@ -8,6 +8,7 @@ from typing import Any
 
 from segue.core.errors import RunError
 from segue.core.run import Run
+from segue.core.text_recipe import FittedText, TextRecipe
 from segue.evaluation.comparison import Comparison
 from segue.evaluation.report import REPORT, Report, read_report
 from segue.workflows import runs
@@ -25,18 +26,33 @@ def evaluate_run(
 ) -> tuple[Report, Comparison]:
     """Measure a fitted run on its test cases; `settings` may change how (`evaluation.seen`, `evaluation.ks`).
 
+    A language model may be asked with another decoder (`decoder=title_search`, `decoder.injection.gamma`), for nothing
+    of the decoder is learnt. It still has the weights that answered best on the validation cases with its own.
+
     The report goes to `out`, or into the run's own folder when nothing was changed.
 
     Raises:
-        RunError: the run is not finished, or something was changed and there is no `out`.
-        SettingsError: a setting other than of the evaluation was given.
+        RunError: the run is not finished, something else than how it is asked was changed, or there is no `out` for it.
+        SettingsError: a value does not fit.
     """
     run = run or Run()
     experiment, recommender = runs.open_run(folder, run.device)
-    wrong = [path for path in settings or {} if not path.startswith("evaluation.")]
-    if wrong:
-        raise RunError(f"{wrong[0]}: a fitted run can only be asked otherwise; settings must begin with 'evaluation.'.")
+    writes = isinstance(recommender, FittedText)
+    for path in settings or {}:
+        part = path.removeprefix("recipe.").split(".")[0]
+        if part == "decoder" and not writes:
+            raise RunError(
+                f"{path}: only a language model can be asked with another decoder, and {folder} is a run of "
+                f"{experiment.recipe.name}; settings must begin with 'evaluation.'."
+            )
+        if part not in ("evaluation", "decoder"):
+            also = " or 'decoder'" if writes else ""
+            raise RunError(
+                f"{path}: a fitted run can only be asked otherwise; settings must begin with 'evaluation.'{also}."
+            )
     asked = experiment.with_settings(settings or {})
+    if isinstance(recommender, FittedText) and isinstance(asked.recipe, TextRecipe):
+        recommender.recipe = asked.recipe
     if out is None and asked != experiment:
         raise RunError("with changed settings the report needs a folder of its own: give --out.")
     split = runs.split_of(asked)

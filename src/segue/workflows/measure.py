@@ -120,7 +120,7 @@ def measure(
     report = Report(
         **circumstances(name, experiment, split, cost, folder, target_time=target_time),
         users=len(cases),
-        metrics=means(values),
+        metrics=means(values, cases.histories.users),
         beyond=beyond_accuracy(ranking, cases.histories, counts, categories),
         slices=by_slice([HitRate(k=k), Ndcg(k=k), ReciprocalRank(k=k)], ranking, slices),
         recommended_deciles=deciles.recommended.tolist(),

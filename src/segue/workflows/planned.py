@@ -17,6 +17,8 @@ from segue.workflows.experiment import Experiment, new
 
 WORLD = "world"
 """The data set that needs no folder."""
+BUILT_ON = {"start": ("start",), "procedure": ("collaborative_run", "tuned", "drafts"), "behaviour": ("run",)}
+"""Settings that name another run, by the part that has them."""
 QUESTION = ("data", "split", "evaluation")
 """Of an experiment: what is asked of the system."""
 
@@ -51,9 +53,14 @@ class Planned:
     def experiment(self) -> Experiment:
         """What is fitted; the run that it starts from must have been begun, for its parts are taken over."""
         others: dict[str, Any] = {"start": str(self._start)} if self._start else {}
+        for setting, name in (("procedure.tuned", self.claim.tuned), ("procedure.drafts", self.claim.drafts)):
+            others |= {setting: str(self._folder_of(name).resolve())} if name else {}
         if self.claim.judge:
             judge = str(self._folder_of(self.claim.judge, 0).resolve())
             others |= {"procedure.collaborative": None, "procedure.collaborative_run": judge}
+        if self.claim.behaviour:
+            vectors = str(self._folder_of(self.claim.behaviour, 0).resolve())
+            others |= {"behaviour.recipe": None, "behaviour.run": vectors}
         return new(self.claim.system, self.source, {**self.claim.settings, **others}, self.seed)
 
     @property
@@ -76,18 +83,19 @@ class Planned:
         return self.is_fitted and _holds(self.answers, self.experiment.with_settings(self.claim.asked))
 
     def before(self, claims: Sequence[Claim]) -> list[Planned]:
-        """The runs that this one is fine-tuned from or judged by.
+        """The runs that this one is fine-tuned from or judged by, or that did a part of its work.
 
         Raises:
             SettingsError: no claim plans such a run.
         """
         found = []
-        for name, seed in ((self.claim.start, self.seed), (self.claim.judge, 0)):
+        ours = [(name, self.seed) for name in (self.claim.start, self.claim.tuned, self.claim.drafts)]
+        for name, seed in (*ours, (self.claim.judge, 0), (self.claim.behaviour, 0)):
             planned = [claim for claim in claims if claim.run_name == name and not claim.trained]
             if name and not planned:
                 raise SettingsError(
-                    f"{self.claim.system} --row {self.claim.row} builds on {name!r}, which no recipe plans; `start` "
-                    "and `judge` are SYSTEM--ROW of a claim that is trained by itself."
+                    f"{self.claim.system} --row {self.claim.row} builds on {name!r}, which no recipe plans; `start`, "
+                    "`tuned`, `drafts`, `judge` and `behaviour` are SYSTEM--ROW of a claim that is trained by itself."
                 )
             found += [replace(self, claim=claim, seed=seed) for claim in planned[:1]]
         return found
@@ -95,7 +103,9 @@ class Planned:
     def settle(self) -> None:
         """Where the folder of runs was moved, let the recipe in the run folder say where its start lies now."""
         recipe = self.folder / runs.RECIPE
-        if (self.claim.start or self.claim.judge) and recipe.exists() and _is(self.folder, self.experiment):
+        claim = self.claim
+        others = (claim.start, claim.tuned, claim.drafts, claim.judge, claim.behaviour)
+        if any(others) and recipe.exists() and _is(self.folder, self.experiment):
             runs.write_text(recipe, self.experiment.yaml())
 
     @property
@@ -118,9 +128,19 @@ def _is(folder: Path, experiment: Experiment) -> bool:
 
 
 def _told(experiment: Experiment) -> dict[str, Any]:
-    """An experiment as values, with only the last two folders of the runs that it builds on."""
+    """An experiment as values, wherever the runs lie that it builds on."""
     values = experiment.dump()
-    for part, name in ((values["recipe"], "start"), (values["recipe"].get("procedure", {}), "collaborative_run")):
-        if part.get(name):
-            part[name] = Path(part[name]).parts[-2:]
-    return values
+    return {**values, "recipe": nearby(values["recipe"])}
+
+
+def nearby(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a system with only the last two folders of the runs that it builds on: SYSTEM--ROW/seed-N."""
+    near = dict(recipe)
+    for part in ("procedure", "behaviour"):
+        if recipe.get(part):
+            near[part] = _shortened(recipe[part], BUILT_ON[part])
+    return _shortened(near, BUILT_ON["start"])
+
+
+def _shortened(part: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return part | {name: "/".join(Path(part[name]).parts[-2:]) for name in names if part.get(name)}

@@ -20,7 +20,7 @@ from segue.workflows.evaluate import evaluate_run
 from segue.workflows.fit import BASELINES, fit
 from segue.workflows.group import group_report
 from segue.workflows.ledger import Entry, SeedNote, write
-from segue.workflows.planned import WORLD, Planned
+from segue.workflows.planned import WORLD, Planned, nearby
 
 
 def claims() -> list[Claim]:
@@ -125,7 +125,7 @@ def _entry(claim: Claim, reports: list[Report]) -> Entry:
         versions=last.versions,
         command=f"segue reproduce {claim.system} --row {claim.row} --seeds {len(reports)}",
         commit=_commit(),
-        settings=last.settings,
+        settings=nearby(last.settings),
         group=claim.group,
         language="" if last.language is None else last.language.words(),
     )

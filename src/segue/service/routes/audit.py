@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from segue.core.errors import SettingsError
 from segue.data.audit import Audit, audit
 from segue.service.dependencies import ServiceOf
 from segue.service.looks import LooksOf, stamp
+from segue.service.problems import Problem
 from segue.workflows.runs import experiment_of, split_of
 
 router = APIRouter(tags=["runs"])
@@ -19,7 +21,10 @@ def show_audit(name: str, service: ServiceOf, looks: LooksOf) -> Audit:
 
     def read() -> Audit:
         split = split_of(experiment_of(folder))
-        return audit(split.dataset, split)
+        try:
+            return audit(split.dataset, split)
+        except SettingsError as error:
+            raise Problem(404, "no-audit", "Nothing to look over", str(error)) from None
 
     found: Audit = looks.answers.get(("audit", stamp(folder)), read)
     return found

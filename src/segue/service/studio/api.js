@@ -55,7 +55,12 @@ async function fetched(method, address, body, used) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     const signal = AbortSignal.timeout(PATIENCE);
-    return await fetch(address, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+    return await fetch(address, {
+      method,
+      headers,
+      signal,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
   } catch {
     throw new Failure({
       title: "The service does not answer",

@@ -103,6 +103,11 @@ export function choose({ label, placeholder = "", suggest, chosen, free = false,
       close();
     }
   });
-  const box = el("div", { class: "choose" }, el("label", { for: id }, label), el("div", { class: "choose-field" }, field, list));
+  const box = el(
+    "div",
+    { class: "choose" },
+    el("label", { for: id }, label),
+    el("div", { class: "choose-field" }, field, list),
+  );
   return { box, field, clear: () => (field.value = "") };
 }

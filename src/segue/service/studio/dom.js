@@ -5,7 +5,8 @@ function dress(node, props) {
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
-    else if (name === "vars") for (const [key, number] of Object.entries(value)) node.style.setProperty(`--${key}`, number);
+    else if (name === "vars")
+      for (const [key, number] of Object.entries(value)) node.style.setProperty(`--${key}`, number);
     else if (name === "value") node.value = value;
     else node.setAttribute(name, value === true ? "" : value);
   }

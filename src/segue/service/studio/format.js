@@ -20,7 +20,8 @@ export function signed(value, digits = 3) {
 /** So many significant digits, without an exponent where that can be read. */
 export function precise(value, digits = 3) {
   if (!Number.isFinite(value)) return "–";
-  const words = value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(digits)));
+  const words =
+    value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(digits)));
   return words.replace(/^-/, "−");
 }
 
@@ -28,7 +29,8 @@ export function precise(value, digits = 3) {
 export function share(value) {
   if (!Number.isFinite(value)) return "–";
   const percent = 100 * value;
-  return `${percent >= 10 || percent === 0 ? percent.toFixed(percent === 100 || percent === 0 ? 0 : 1) : precise(percent, 2)} %`;
+  if (percent === 0 || percent === 100) return `${percent} %`;
+  return `${percent >= 10 ? percent.toFixed(1) : precise(percent, 2)} %`;
 }
 
 /** A p-value: 0.031, or < 0.001. */
@@ -36,7 +38,10 @@ export const chance = (p) => (p < 0.001 ? "< 0.001" : p.toFixed(3));
 
 /** 1.2k on an axis. */
 export function short(value) {
-  for (const [limit, suffix] of [[1e6, "M"], [1e3, "k"]]) {
+  for (const [limit, suffix] of [
+    [1e6, "M"],
+    [1e3, "k"],
+  ]) {
     if (Math.abs(value) >= limit) return `${precise(value / limit)}${suffix}`;
   }
   return Math.abs(value) >= 1e-9 ? precise(value) : "0";
@@ -49,7 +54,8 @@ export function duration(seconds) {
 }
 
 /** Unix seconds as a day and a time; words where no time is known. */
-export const moment = (seconds) => (seconds === null || seconds === undefined ? "time unknown" : moments.format(seconds * 1000));
+export const moment = (seconds) =>
+  seconds === null || seconds === undefined ? "time unknown" : moments.format(seconds * 1000);
 
 /** An ISO time as a day. */
 export const day = (iso) => days.format(new Date(iso));

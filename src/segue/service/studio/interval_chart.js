@@ -8,7 +8,9 @@ const ROW = 46;
 /** `rows` are { name, mean, low, high }; `title` says of what and against what. */
 export function intervalChart({ title, rows }) {
   const frame = el("div", { class: "interval-frame" });
-  new ResizeObserver(([entry]) => frame.replaceChildren(sheet(title, rows, Math.max(220, Math.round(entry.contentRect.width))))).observe(frame);
+  new ResizeObserver(([entry]) =>
+    frame.replaceChildren(sheet(title, rows, Math.max(220, Math.round(entry.contentRect.width)))),
+  ).observe(frame);
   return el("figure", { class: "card chart" }, el("h3", {}, title), frame);
 }
 
@@ -18,8 +20,16 @@ function sheet(title, rows, width) {
   const margin = 0.06 * (most - least || 1);
   const [low, high] = [least - margin, most + margin];
   const x = straight(low, high, 10, width - 10);
-  const words = rows.map((row) => `${row.name} ${signed(row.mean)} (${signed(row.low)} to ${signed(row.high)})`).join("; ");
-  const node = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: ${words}` });
+  const words = rows
+    .map((row) => `${row.name} ${signed(row.mean)} (${signed(row.low)} to ${signed(row.high)})`)
+    .join("; ");
+  const node = svg("svg", {
+    width,
+    height,
+    viewBox: `0 0 ${width} ${height}`,
+    role: "img",
+    "aria-label": `${title}: ${words}`,
+  });
   for (const tick of ticks(low, high, width < 420 ? 3 : 6)) {
     if (tick < low || tick > high) continue;
     node.append(svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: 4, y2: height - 26 }));
@@ -33,8 +43,24 @@ function sheet(title, rows, width) {
     const middle = x(row.mean);
     const anchor = middle < width / 4 ? "start" : middle > (3 * width) / 4 ? "end" : "middle";
     node.append(
-      svg("text", { class: "name", x: anchor === "start" ? x(row.low) : anchor === "end" ? x(row.high) : middle, y: top + 10, "text-anchor": anchor }, row.name),
-      svg("rect", { class: kind, x: x(row.low), y: top + 19, width: Math.max(x(row.high) - x(row.low), 1), height: 4, rx: 2 }),
+      svg(
+        "text",
+        {
+          class: "name",
+          x: anchor === "start" ? x(row.low) : anchor === "end" ? x(row.high) : middle,
+          y: top + 10,
+          "text-anchor": anchor,
+        },
+        row.name,
+      ),
+      svg("rect", {
+        class: kind,
+        x: x(row.low),
+        y: top + 19,
+        width: Math.max(x(row.high) - x(row.low), 1),
+        height: 4,
+        rx: 2,
+      }),
       svg("circle", { class: kind, cx: middle, cy: top + 21, r: 5.5 }),
     );
   });

@@ -50,7 +50,16 @@ export function lineChart({ title, series, across = "step", height = HEIGHT }) {
   }
 
   reader.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1, Home: 0, End: places.length - 1, PageUp: at + 10, PageDown: at - 10 };
+    const step = {
+      ArrowRight: at + 1,
+      ArrowUp: at + 1,
+      ArrowLeft: at - 1,
+      ArrowDown: at - 1,
+      Home: 0,
+      End: places.length - 1,
+      PageUp: at + 10,
+      PageDown: at - 10,
+    };
     if (!(event.key in step)) return;
     event.preventDefault();
     read(step[event.key]);
@@ -64,11 +73,19 @@ export function lineChart({ title, series, across = "step", height = HEIGHT }) {
   reader.addEventListener("blur", () => read(at, false));
   new ResizeObserver(([entry]) => draw(Math.max(220, Math.round(entry.contentRect.width)))).observe(reader);
   if (drawn.length > 1) box.append(legend(drawn));
-  const rows = places.map((x, row) => [precise(x, 6), ...values.map((one) => (one.has(places[row]) ? precise(one.get(x), 4) : "–"))]);
+  const rows = places.map((x, row) => [
+    precise(x, 6),
+    ...values.map((one) => (one.has(places[row]) ? precise(one.get(x), 4) : "–")),
+  ]);
   box.append(
     reader,
     said,
-    el("details", {}, el("summary", {}, "As a table"), table([across, ...drawn.map((one) => one.name)], rows, { caption: title })),
+    el(
+      "details",
+      {},
+      el("summary", {}, "As a table"),
+      table([across, ...drawn.map((one) => one.name)], rows, { caption: title }),
+    ),
   );
   return box;
 }
@@ -83,14 +100,21 @@ function sheet(series, places, values, width, height, title) {
   const x = straight(first, last, EDGE.left, width - EDGE.right);
   const y = straight(low, high, height - EDGE.bottom, EDGE.top);
   const ids = [freshId("title"), freshId("desc")];
-  const node = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-labelledby": ids.join(" ") });
+  const node = svg("svg", {
+    width,
+    height,
+    viewBox: `0 0 ${width} ${height}`,
+    role: "img",
+    "aria-labelledby": ids.join(" "),
+  });
   node.append(svg("title", { id: ids[0] }, title), svg("desc", { id: ids[1] }, described(series)));
   for (const tick of yTicks) {
     node.append(svg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(tick), y2: y(tick) }));
     node.append(svg("text", { x: EDGE.left - 8, y: y(tick) + 4, "text-anchor": "end" }, short(tick)));
   }
   for (const tick of ticks(first, last, width < 420 ? 4 : 6)) {
-    if (tick >= first && tick <= last) node.append(svg("text", { x: x(tick), y: height - 8, "text-anchor": "middle" }, short(tick)));
+    if (tick >= first && tick <= last)
+      node.append(svg("text", { x: x(tick), y: height - 8, "text-anchor": "middle" }, short(tick)));
   }
   series.forEach((one, row) => {
     const corners = one.points.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join(" ");
@@ -121,13 +145,25 @@ function sheet(series, places, values, width, height, title) {
 
 function described(series) {
   return series
-    .map(({ name, points }) => `${name}: from ${precise(points[0][1])} to ${precise(points.at(-1)[1])} over ${points.length} points`)
+    .map(
+      ({ name, points }) =>
+        `${name}: from ${precise(points[0][1])} to ${precise(points.at(-1)[1])} over ${points.length} points`,
+    )
     .join("; ");
 }
 
 function legend(series) {
   const keys = series.map((one, row) =>
-    el("li", {}, svg("svg", { width: 26, height: 10, "aria-hidden": "true" }, svg("line", { class: `line s${row % 6}`, x1: 1, x2: 25, y1: 5, y2: 5 })), one.name),
+    el(
+      "li",
+      {},
+      svg(
+        "svg",
+        { width: 26, height: 10, "aria-hidden": "true" },
+        svg("line", { class: `line s${row % 6}`, x1: 1, x2: 25, y1: 5, y2: 5 }),
+      ),
+      one.name,
+    ),
   );
   return el("ul", { class: "legend" }, keys);
 }

@@ -34,7 +34,13 @@ let first = true;
 
 function links() {
   const shown = Object.entries(PAGES).filter(([, page]) => page.name);
-  nav.append(el("ul", {}, shown.map(([key, page]) => el("li", {}, el("a", { href: to(key), "data-page": key }, page.name)))));
+  nav.append(
+    el(
+      "ul",
+      {},
+      shown.map(([key, page]) => el("li", {}, el("a", { href: to(key), "data-page": key }, page.name))),
+    ),
+  );
 }
 
 function show() {
@@ -65,7 +71,13 @@ function show() {
 
 const lost = (page) => [
   head("Studio", "No such page"),
-  el("p", {}, `There is no page called “${page}”. `, el("a", { href: to("runs") }, "All runs"), " is a good place to begin."),
+  el(
+    "p",
+    {},
+    `There is no page called “${page}”. `,
+    el("a", { href: to("runs") }, "All runs"),
+    " is a good place to begin.",
+  ),
 ];
 
 document.getElementById("skip").addEventListener("click", (event) => {

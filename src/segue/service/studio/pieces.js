@@ -8,7 +8,11 @@ export function head(over, title, ...rest) {
 
 /** Numbers that matter, each with its name. */
 export function tiles(shown) {
-  return el("dl", { class: "tiles" }, shown.map(([name, value]) => el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, value))));
+  return el(
+    "dl",
+    { class: "tiles" },
+    shown.map(([name, value]) => el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, value))),
+  );
 }
 
 /** Names and what is known of them; what is empty is left out. */
@@ -26,4 +30,5 @@ export function facts(entries) {
 export const chip = (words, kind = "") => el("span", { class: `chip ${kind}` }, words);
 
 /** A bar of a share between 0 and 1, for the eye; the number stands beside it. */
-export const bar = (value) => el("span", { class: "bar", "aria-hidden": "true", vars: { share: Math.max(0, Math.min(1, value)) } });
+export const bar = (value) =>
+  el("span", { class: "bar", "aria-hidden": "true", vars: { share: Math.max(0, Math.min(1, value)) } });

@@ -9,7 +9,9 @@ export function samples(text) {
   for (const line of text.split("\n")) {
     const [, name, inner = "", value] = LINE.exec(line) ?? [];
     if (!name) continue;
-    const labels = Object.fromEntries([...inner.matchAll(LABEL)].map(([, key, one]) => [key, one.replace(/\\(.)/g, "$1")]));
+    const labels = Object.fromEntries(
+      [...inner.matchAll(LABEL)].map(([, key, one]) => [key, one.replace(/\\(.)/g, "$1")]),
+    );
     found.set(name, [...(found.get(name) ?? []), { labels, value: Number(value) }]);
   }
   return found;

@@ -13,7 +13,11 @@ export function sources(gets, posts = []) {
 /** A link to JSON, also where a token has to come along. */
 export function jsonLink(at, query, words = null) {
   const address = addressOf(at, query);
-  const node = el("a", { href: address.href, rel: "alternate", type: "application/json" }, words ?? address.pathname + decodeURI(address.search));
+  const node = el(
+    "a",
+    { href: address.href, rel: "alternate", type: "application/json" },
+    words ?? address.pathname + decodeURI(address.search),
+  );
   node.addEventListener("click", (event) => {
     if (!token()) return;
     event.preventDefault(); // a plain link would come without the token

@@ -55,7 +55,13 @@ export function failure(error, again = null) {
     { class: "failure", role: "alert" },
     el("h3", {}, known ? error.title : "This part of the page failed"),
     el("p", {}, known ? error.detail : `${error.message}. Reload the page; if it comes again, please report it.`),
-    known && error.errors.length > 0 && el("ul", {}, error.errors.map((one) => el("li", {}, el("code", {}, one.field), ` ${one.message}`))),
+    known &&
+      error.errors.length > 0 &&
+      el(
+        "ul",
+        {},
+        error.errors.map((one) => el("li", {}, el("code", {}, one.field), ` ${one.message}`)),
+      ),
     retry,
   );
 }

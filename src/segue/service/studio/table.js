@@ -17,10 +17,18 @@ export function table(head, rows, { caption = null, wide = [] } = {}) {
       }),
     );
   });
-  const titles = head.map((name, place) => el("th", { scope: "col", class: wide.includes(place) ? "wrap" : null }, name));
+  const titles = head.map((name, place) =>
+    el("th", { scope: "col", class: wide.includes(place) ? "wrap" : null }, name),
+  );
   return el(
     "div",
     { class: "scroll", tabindex: "0", role: "group", "aria-label": caption ?? "Table" },
-    el("table", {}, caption && el("caption", { class: "away" }, caption), el("thead", {}, el("tr", {}, titles)), el("tbody", {}, body)),
+    el(
+      "table",
+      {},
+      caption && el("caption", { class: "away" }, caption),
+      el("thead", {}, el("tr", {}, titles)),
+      el("tbody", {}, body),
+    ),
   );
 }

@@ -42,7 +42,11 @@ function ask(refused) {
     const form = el(
       "form",
       { class: "stack" },
-      el("p", {}, refused ? "The service did not accept that token." : "This service answers those who know its token."),
+      el(
+        "p",
+        {},
+        refused ? "The service did not accept that token." : "This service answers those who know its token.",
+      ),
       el("label", { for: "token" }, "Token"),
       field,
       el("p", { class: "soft small" }, "It is what --token-file of segue serve holds. It stays in this tab."),

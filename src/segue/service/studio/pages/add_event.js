@@ -13,7 +13,12 @@ export function eventForm(user, added) {
   const field = choose({
     label: "Add an event",
     placeholder: "an item: title or id",
-    suggest: async (query) => (await get("/items", { query, limit: 8 })).items.map((one) => ({ value: one.item_id, title: one.title, note: one.item_id })),
+    suggest: async (query) =>
+      (await get("/items", { query, limit: 8 })).items.map((one) => ({
+        value: one.item_id,
+        title: one.title,
+        note: one.item_id,
+      })),
     chosen: (one) => {
       item = one;
       button.disabled = false;

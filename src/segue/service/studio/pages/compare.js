@@ -25,7 +25,9 @@ export function comparePage(address) {
     remember(to("compare", [], question()));
     foot.replaceChildren(sources([["/comparison", question()]]));
     if (chosen.length < 2) {
-      result.replaceChildren(nothing(chosen.length ? "Choose one more run to compare with." : "Choose two runs or more."));
+      result.replaceChildren(
+        nothing(chosen.length ? "Choose one more run to compare with." : "Choose two runs or more."),
+      );
       return;
     }
     fill(
@@ -38,7 +40,8 @@ export function comparePage(address) {
           return { refused: error };
         }
       },
-      ({ page, refused }) => (refused ? differently(refused, () => ((mixed = true), update())) : draw(page, choice(page))),
+      ({ page, refused }) =>
+        refused ? differently(refused, () => ((mixed = true), update())) : draw(page, choice(page)),
     );
   }
 
@@ -56,7 +59,11 @@ export function comparePage(address) {
 
   function drawChooser(runs) {
     const usable = runs.filter((run) => run.dataset && !run.problem);
-    if (usable.length < 2) return nothing("Two measured runs are needed.", el("p", { class: "soft" }, "segue fit and segue evaluate make them; --shelf FOLDER shows them here."));
+    if (usable.length < 2)
+      return nothing(
+        "Two measured runs are needed.",
+        el("p", { class: "soft" }, "segue fit and segue evaluate make them; --shelf FOLDER shows them here."),
+      );
     const reference = el("select", { id: "reference" });
     const fillReference = () => {
       reference.replaceChildren(...chosen.map((name) => el("option", { value: name }, name)));
@@ -84,25 +91,55 @@ export function comparePage(address) {
     ];
   }
 
-  fill(chooser, () => get("/runs"), (page) => {
-    const known = new Set(page.runs.map((run) => run.name));
-    chosen = chosen.filter((name) => known.has(name));
-    update();
-    return drawChooser(page.runs);
-  });
+  fill(
+    chooser,
+    () => get("/runs"),
+    (page) => {
+      const known = new Set(page.runs.map((run) => run.name));
+      chosen = chosen.filter((name) => known.has(name));
+      update();
+      return drawChooser(page.runs);
+    },
+  );
   return {
     title: "Compare",
-    nodes: [head("Significance", "Compare runs", el("p", { class: "soft lead" }, "The same users answer for every run, so that a difference can be told from luck.")), chooser, result, foot],
+    nodes: [
+      head(
+        "Significance",
+        "Compare runs",
+        el(
+          "p",
+          { class: "soft lead" },
+          "The same users answer for every run, so that a difference can be told from luck.",
+        ),
+      ),
+      chooser,
+      result,
+      foot,
+    ],
   };
 }
 
 function differently(problem, allow) {
-  return el("div", { class: "failure" }, el("h3", {}, problem.title), el("p", {}, problem.detail), el("button", { type: "button", on: { click: allow } }, "Show them all the same"));
+  return el(
+    "div",
+    { class: "failure" },
+    el("h3", {}, problem.title),
+    el("p", {}, problem.detail),
+    el("button", { type: "button", on: { click: allow } }, "Show them all the same"),
+  );
 }
 
 function draw(page, metricChoice) {
   const [first, ...others] = page.rows;
-  if (!others.length) return [nothing("These runs differ in nothing but their seed, so they are one row.", el("p", { class: "soft" }, "Choose a run of another system or with other settings.")), metricChoice];
+  if (!others.length)
+    return [
+      nothing(
+        "These runs differ in nothing but their seed, so they are one row.",
+        el("p", { class: "soft" }, "Choose a run of another system or with other settings."),
+      ),
+      metricChoice,
+    ];
   const mixed = page.protocols.length > 1;
   const rows = page.rows.map((row) => ({
     class: row === first ? "us" : null,
@@ -116,20 +153,49 @@ function draw(page, metricChoice) {
   const charts = tested.map((metric) =>
     intervalChart({
       title: `${metric}: difference to ${first.name}`,
-      rows: others.filter((row) => row.differences[metric]).map((row) => ({ name: row.name, ...row.differences[metric] })),
+      rows: others
+        .filter((row) => row.differences[metric])
+        .map((row) => ({ name: row.name, ...row.differences[metric] })),
     }),
   );
   return [
-    el("section", {}, el("h2", {}, "Side by side"), el("p", { class: "soft" }, page.words), table(["system", ...page.metrics, ...(mixed ? ["protocol"] : [])], rows, { caption: "Comparison" }), metricChoice),
+    el(
+      "section",
+      {},
+      el("h2", {}, "Side by side"),
+      el("p", { class: "soft" }, page.words),
+      table(["system", ...page.metrics, ...(mixed ? ["protocol"] : [])], rows, { caption: "Comparison" }),
+      metricChoice,
+    ),
     charts.length > 0 &&
-      el("section", {}, el("h2", {}, "Is it luck?"), el("p", { class: "soft" }, "Mean difference over users with its 95 % bootstrap interval. Grey intervals contain 0."), el("div", { class: "grid2" }, charts), details(first, others, tested)),
-    el("section", {}, el("h2", {}, mixed ? "Protocols" : "Protocol"), page.protocols.map((one) => el("p", { class: "soft" }, el("code", {}, one.fingerprint), ` ${one.words}`))),
+      el(
+        "section",
+        {},
+        el("h2", {}, "Is it luck?"),
+        el(
+          "p",
+          { class: "soft" },
+          "Mean difference over users with its 95 % bootstrap interval. Grey intervals contain 0.",
+        ),
+        el("div", { class: "grid2" }, charts),
+        details(first, others, tested),
+      ),
+    el(
+      "section",
+      {},
+      el("h2", {}, mixed ? "Protocols" : "Protocol"),
+      page.protocols.map((one) => el("p", { class: "soft" }, el("code", {}, one.fingerprint), ` ${one.words}`)),
+    ),
   ];
 }
 
 function cell(row, metric) {
   const { mean, error } = row.values[metric];
-  return [number(mean), error !== null && el("small", {}, ` ± ${number(error)}`), el("i", { class: "stars" }, row.differences[metric]?.stars ?? "")];
+  return [
+    number(mean),
+    error !== null && el("small", {}, ` ± ${number(error)}`),
+    el("i", { class: "stars" }, row.differences[metric]?.stars ?? ""),
+  ];
 }
 
 function details(first, others, tested) {
@@ -138,8 +204,23 @@ function details(first, others, tested) {
       .filter((metric) => row.differences[metric])
       .map((metric) => {
         const found = row.differences[metric];
-        return [row.name, metric, signed(found.mean, 4), `${signed(found.low)} to ${signed(found.high)}`, chance(found.p), found.stars, signed(found.detectable).slice(1)];
+        return [
+          row.name,
+          metric,
+          signed(found.mean, 4),
+          `${signed(found.low)} to ${signed(found.high)}`,
+          chance(found.p),
+          found.stars,
+          signed(found.detectable).slice(1),
+        ];
       }),
   );
-  return el("details", { class: "card quiet" }, el("summary", {}, "The tests in numbers"), table(["system", "metric", `minus ${first.name}`, "95 % interval", "p (Holm)", "", "detectable"], rows, { caption: "Tests" }));
+  return el(
+    "details",
+    { class: "card quiet" },
+    el("summary", {}, "The tests in numbers"),
+    table(["system", "metric", `minus ${first.name}`, "95 % interval", "p (Holm)", "", "detectable"], rows, {
+      caption: "Tests",
+    }),
+  );
 }

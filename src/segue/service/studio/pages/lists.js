@@ -28,16 +28,22 @@ export function lists(user, { shown, k, picked, changed }) {
   }
 
   function choices(found, names) {
-    const checks = found.filter((one) => names.includes(one.name)).map((one) => {
-      const check = el("input", { type: "checkbox", checked: chosen.includes(one.name) });
-      check.addEventListener("change", () => {
-        chosen = names.filter((name) => (name === one.name ? check.checked : chosen.includes(name)));
-        changed({ system: chosen, k: length });
-        draw();
+    const checks = found
+      .filter((one) => names.includes(one.name))
+      .map((one) => {
+        const check = el("input", { type: "checkbox", checked: chosen.includes(one.name) });
+        check.addEventListener("change", () => {
+          chosen = names.filter((name) => (name === one.name ? check.checked : chosen.includes(name)));
+          changed({ system: chosen, k: length });
+          draw();
+        });
+        return el("label", { class: "pick" }, check, one.name, el("small", {}, one.system));
       });
-      return el("label", { class: "pick" }, check, one.name, el("small", {}, one.system));
-    });
-    const select = el("select", { id: "list-length" }, LENGTHS.map((one) => el("option", { value: one, selected: one === length }, `${one} items`)));
+    const select = el(
+      "select",
+      { id: "list-length" },
+      LENGTHS.map((one) => el("option", { value: one, selected: one === length }, `${one} items`)),
+    );
     select.addEventListener("change", () => {
       length = Number(select.value);
       before.clear();
@@ -45,7 +51,15 @@ export function lists(user, { shown, k, picked, changed }) {
       draw();
     });
     const hint = el("p", { class: "soft small" }, "Choose an item to see why. ", chip("in several lists", "common"));
-    return [el("div", { class: "picks" }, checks), el("div", { class: "hint" }, hint, el("div", {}, el("label", { for: "list-length", class: "away" }, "Length of the lists"), select))];
+    return [
+      el("div", { class: "picks" }, checks),
+      el(
+        "div",
+        { class: "hint" },
+        hint,
+        el("div", {}, el("label", { for: "list-length", class: "away" }, "Length of the lists"), select),
+      ),
+    ];
   }
 
   /** Ask all systems; one that fails leaves the others as they are. */
@@ -53,16 +67,28 @@ export function lists(user, { shown, k, picked, changed }) {
     const names = [...chosen];
     columns.setAttribute("aria-busy", "true");
     const answers = await Promise.all(
-      names.map((system) => post("/recommend", { user_id: user, k: length, system }).then((answer) => ({ system, answer }), (error) => ({ system, error }))),
+      names.map((system) =>
+        post("/recommend", { user_id: user, k: length, system }).then(
+          (answer) => ({ system, answer }),
+          (error) => ({ system, error }),
+        ),
+      ),
     );
     if (names.join("\n") !== chosen.join("\n")) return; // others were chosen meanwhile
     columns.removeAttribute("aria-busy");
     const holders = new Map();
-    for (const { system, answer } of answers) for (const item of answer?.items ?? []) holders.set(item.item_id, [...(holders.get(item.item_id) ?? []), system]);
+    for (const { system, answer } of answers)
+      for (const item of answer?.items ?? []) holders.set(item.item_id, [...(holders.get(item.item_id) ?? []), system]);
     const moves = [];
     columns.replaceChildren(
       ...answers.map(({ system, answer, error }) => {
-        if (error) return el("section", { class: "card" }, el("h3", {}, system), failure(error, () => draw()));
+        if (error)
+          return el(
+            "section",
+            { class: "card" },
+            el("h3", {}, system),
+            failure(error, () => draw()),
+          );
         const places = new Map(answer.items.map((item, place) => [item.item_id, place]));
         const was = moved ? before.get(system) : null;
         before.set(system, places);
@@ -79,12 +105,27 @@ export function lists(user, { shown, k, picked, changed }) {
       const others = holders.get(item.item_id).filter((name) => name !== system);
       const button = el(
         "button",
-        { type: "button", class: `answer ${others.length ? "common" : ""}`, "data-item": item.item_id, "aria-haspopup": "dialog" },
+        {
+          type: "button",
+          class: `answer ${others.length ? "common" : ""}`,
+          "data-item": item.item_id,
+          "aria-haspopup": "dialog",
+        },
         el("span", { class: "place" }, place + 1),
-        el("span", { class: "answer-title" }, item.title, others.length > 0 && el("span", { class: "away" }, `, also in ${others.join(", ")}`)),
+        el(
+          "span",
+          { class: "answer-title" },
+          item.title,
+          others.length > 0 && el("span", { class: "away" }, `, also in ${others.join(", ")}`),
+        ),
         was && moveMark(was, item.item_id, place),
       );
-      for (const [event, on] of [["pointerenter", true], ["focus", true], ["pointerleave", false], ["blur", false]]) {
+      for (const [event, on] of [
+        ["pointerenter", true],
+        ["focus", true],
+        ["pointerleave", false],
+        ["blur", false],
+      ]) {
         button.addEventListener(event, () => alike(item.item_id, on));
       }
       button.addEventListener("click", () => picked(system, item.item_id));
@@ -96,7 +137,8 @@ export function lists(user, { shown, k, picked, changed }) {
       "section",
       { class: "card answer-card", "aria-label": `Recommended by ${system}` },
       el("h3", {}, system),
-      answer.answered_by === "fallback" && el("p", { class: "soft small" }, "Nothing is known of this user that it could use: the fallback answers."),
+      answer.answered_by === "fallback" &&
+        el("p", { class: "soft small" }, "Nothing is known of this user that it could use: the fallback answers."),
       answer.stale && el("p", { class: "warn small" }, "Newest events may be missing."),
       rows.length ? list : nothing("It recommends nothing here."),
       was && gone(was, answer.items),
@@ -104,11 +146,16 @@ export function lists(user, { shown, k, picked, changed }) {
   }
 
   function alike(item, on) {
-    for (const node of columns.querySelectorAll(".answer")) node.classList.toggle("same", on && node.dataset.item === item);
+    for (const node of columns.querySelectorAll(".answer"))
+      node.classList.toggle("same", on && node.dataset.item === item);
   }
 
   fill(tools, systems, ({ found, names }) => {
-    if (!names.length) return nothing("No system that recommends is served here.", el("p", { class: "soft" }, "Rankers need a retriever: --retriever and --ranker."));
+    if (!names.length)
+      return nothing(
+        "No system that recommends is served here.",
+        el("p", { class: "soft" }, "Rankers need a retriever: --retriever and --ranker."),
+      );
     draw();
     return choices(found, names);
   });
@@ -120,13 +167,25 @@ function moveMark(was, item, place) {
   if (old === undefined) return el("span", { class: "move new" }, "new");
   if (old === place) return null;
   const up = old > place;
-  return el("span", { class: `move ${up ? "up" : "down"}` }, el("span", { "aria-hidden": "true" }, up ? "▲" : "▼"), el("span", { class: "away" }, up ? "up by" : "down by"), Math.abs(old - place));
+  return el(
+    "span",
+    { class: `move ${up ? "up" : "down"}` },
+    el("span", { "aria-hidden": "true" }, up ? "▲" : "▼"),
+    el("span", { class: "away" }, up ? "up by" : "down by"),
+    Math.abs(old - place),
+  );
 }
 
 function gone(was, items) {
-  const now = new Set(items.map((item) => item.item_id));
-  const left = [...was.keys()].filter((item) => !now.has(item)).length;
-  return el("p", { class: "soft small" }, left ? `${plural(left, "item")} left the list.` : "The same items as before.");
+  const now = items.map((item) => item.item_id);
+  const left = [...was.keys()].filter((item) => !now.includes(item)).length;
+  const same = now.every((item, place) => was.get(item) === place);
+  const words = left
+    ? `${plural(left, "item")} left the list.`
+    : same
+      ? "Nothing changed."
+      : "The same items in another order.";
+  return el("p", { class: "soft small" }, words);
 }
 
 function movesInWords(was, places) {

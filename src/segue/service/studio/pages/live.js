@@ -10,9 +10,25 @@ import { fill } from "../states.js";
 
 export function livePage(_address, left) {
   const state = el("div");
-  fill(state, () => get("/health"), (health) => el("p", { class: "soft lead" }, `Segue ${health.version} answers.`));
+  fill(
+    state,
+    () => get("/health"),
+    (health) => el("p", { class: "soft lead" }, `Segue ${health.version} answers.`),
+  );
   return {
     title: "Live",
-    nodes: [head("Service", "Live", state), trafficSection(left), systemsSection(), itemsSection(), sources([["/systems"], ["/ready"], ["/metrics"], ["/items"]], [["/systems/NAME/swap", { run: "RUN" }], ["/items", { items: [{ item_id: "ID", title: "TITLE" }] }]])],
+    nodes: [
+      head("Service", "Live", state),
+      trafficSection(left),
+      systemsSection(),
+      itemsSection(),
+      sources(
+        [["/systems"], ["/ready"], ["/metrics"], ["/items"]],
+        [
+          ["/systems/NAME/swap", { run: "RUN" }],
+          ["/items", { items: [{ item_id: "ID", title: "TITLE" }] }],
+        ],
+      ),
+    ],
   };
 }

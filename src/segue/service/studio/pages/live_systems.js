@@ -8,7 +8,13 @@ import { count, duration, moment, share } from "../format.js";
 import { bar, chip, facts } from "../pieces.js";
 import { failure, fill, nothing } from "../states.js";
 
-const FORMS = { scores: "scores items", codes: "writes codes", words: "writes titles", ranks: "judges what is shown", pipeline: "retrieves, then ranks" };
+const FORMS = {
+  scores: "scores items",
+  codes: "writes codes",
+  words: "writes titles",
+  ranks: "judges what is shown",
+  pipeline: "retrieves, then ranks",
+};
 
 export function systemsSection() {
   const box = el("div");
@@ -16,7 +22,11 @@ export function systemsSection() {
   const load = () => Promise.all([get("/systems"), get("/runs")]);
 
   async function swap(system, run) {
-    const sure = await confirmed(`Swap ${run} in?`, `${system.name} answers with ${system.run} now. ${run} will be loaded and then take over its name; no request is dropped. If it cannot be loaded, nothing changes.`, "Swap it in");
+    const sure = await confirmed(
+      `Swap ${run} in?`,
+      `${system.name} answers with ${system.run} now. ${run} will be loaded and then take over its name; no request is dropped. If it cannot be loaded, nothing changes.`,
+      "Swap it in",
+    );
     if (!sure) return;
     said.replaceChildren(el("p", { class: "soft" }, `Loading ${run}…`));
     try {
@@ -30,16 +40,37 @@ export function systemsSection() {
     }
   }
 
-  const refresh = () => fill(box, load, ([{ systems }, { runs }]) => (systems.length ? el("div", { class: "grid2" }, systems.map((one) => card(one, runs.filter((run) => !run.problem), swap))) : nothing("No system answers here.")));
+  const refresh = () =>
+    fill(box, load, ([{ systems }, { runs }]) =>
+      systems.length
+        ? el(
+            "div",
+            { class: "grid2" },
+            systems.map((one) =>
+              card(
+                one,
+                runs.filter((run) => !run.problem),
+                swap,
+              ),
+            ),
+          )
+        : nothing("No system answers here."),
+    );
   refresh();
   return el("section", {}, el("h2", {}, "Systems"), said, box);
 }
 
 function card(system, runs, swap) {
   const others = runs.filter((run) => run.name !== system.run);
-  const select = el("select", { "aria-label": `Run to swap into ${system.name}` }, others.map((run) => el("option", { value: run.name }, `${run.name} (${run.system})`)));
+  const select = el(
+    "select",
+    { "aria-label": `Run to swap into ${system.name}` },
+    others.map((run) => el("option", { value: run.name }, `${run.name} (${run.system})`)),
+  );
   const button = el("button", { type: "button", on: { click: () => swap(system, select.value) } }, "Swap in…");
-  const runLink = runs.some((run) => run.name === system.run) ? el("a", { href: to("run", [system.run]) }, system.run) : system.run;
+  const runLink = runs.some((run) => run.name === system.run)
+    ? el("a", { href: to("run", [system.run]) }, system.run)
+    : system.run;
   return el(
     "div",
     { class: "card" },

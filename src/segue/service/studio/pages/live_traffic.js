@@ -52,9 +52,30 @@ export function trafficSection(left) {
       ]),
     );
     if (!chart.contains(document.activeElement) && !chart.matches(":hover") && !chart.querySelector("details[open]")) {
-      chart.replaceChildren(lineChart({ title: "Requests a second", series: [{ name: "requests a second", points: rates(readings) }], across: "seconds from now", height: 160 }));
+      chart.replaceChildren(
+        lineChart({
+          title: "Requests a second",
+          series: [{ name: "requests a second", points: rates(readings) }],
+          across: "seconds from now",
+          height: 160,
+        }),
+      );
     }
-    routes.replaceChildren(now.routes.size ? table(["route", "requests", "errors", "half within", "99 % within"], [...now.routes].map(([name, one]) => [name, count(one.count), count(one.errors), time(quantile(one.within, new Map(), 0.5)), time(quantile(one.within, new Map(), 0.99))]), { caption: "By route since the service began" }) : el("p", { class: "soft" }, "Nothing has been asked yet."));
+    routes.replaceChildren(
+      now.routes.size
+        ? table(
+            ["route", "requests", "errors", "half within", "99 % within"],
+            [...now.routes].map(([name, one]) => [
+              name,
+              count(one.count),
+              count(one.errors),
+              time(quantile(one.within, new Map(), 0.5)),
+              time(quantile(one.within, new Map(), 0.99)),
+            ]),
+            { caption: "By route since the service began" },
+          )
+        : el("p", { class: "soft" }, "Nothing has been asked yet."),
+    );
   }
 
   pause.addEventListener("click", () => {
@@ -64,7 +85,15 @@ export function trafficSection(left) {
   });
   left.addEventListener("abort", () => clearTimeout(timer));
   read();
-  return el("section", {}, el("div", { class: "between" }, el("h2", {}, "Traffic"), pause), el("p", { class: "soft" }, `Of the last ${WINDOW} seconds, without the studio's own looking.`), numbers, chart, el("details", { class: "card quiet" }, el("summary", {}, "By route, since the service began"), routes));
+  return el(
+    "section",
+    {},
+    el("div", { class: "between" }, el("h2", {}, "Traffic"), pause),
+    el("p", { class: "soft" }, `Of the last ${WINDOW} seconds, without the studio's own looking.`),
+    numbers,
+    chart,
+    el("details", { class: "card quiet" }, el("summary", {}, "By route, since the service began"), routes),
+  );
 }
 
 function reading(text) {
@@ -72,17 +101,27 @@ function reading(text) {
   const routes = new Map();
   for (const { labels, value } of found.get("segue_requests_total") ?? []) {
     if (QUIET.test(labels.route)) continue;
-    const one = routes.get(labels.route) ?? { count: 0, errors: 0, within: buckets(found, "segue_request_seconds", ({ route }) => route === labels.route) };
+    const one = routes.get(labels.route) ?? {
+      count: 0,
+      errors: 0,
+      within: buckets(found, "segue_request_seconds", ({ route }) => route === labels.route),
+    };
     one.count += value;
     if (Number(labels.status) >= 400) one.errors += value;
     routes.set(labels.route, one);
   }
   const kept = (found.get("segue_events") ?? []).find(({ labels }) => labels.outcome === "accepted");
-  return { at: Date.now(), routes, events: kept?.value ?? 0, all: buckets(found, "segue_request_seconds", ({ route }) => !QUIET.test(route)) };
+  return {
+    at: Date.now(),
+    routes,
+    events: kept?.value ?? 0,
+    all: buckets(found, "segue_request_seconds", ({ route }) => !QUIET.test(route)),
+  };
 }
 
 const refused = (one) => one.errors;
-const total = (one, of = ({ count: all }) => all) => [...one.routes.values()].reduce((sum, route) => sum + of(route), 0);
+const total = (one, of = ({ count: all }) => all) =>
+  [...one.routes.values()].reduce((sum, route) => sum + of(route), 0);
 
 function rates(readings) {
   const last = readings.at(-1).at;

@@ -3,12 +3,13 @@ import { get, path } from "../api.js";
 import { to } from "../address.js";
 import { announce } from "../announce.js";
 import { el } from "../dom.js";
-import { count, duration, moment, number, precise, share } from "../format.js";
+import { count, duration, moment, number, share } from "../format.js";
 import { lineChart } from "../line_chart.js";
 import { chip, facts, head, tiles } from "../pieces.js";
 import { sources } from "../sources.js";
 import { fill, nothing } from "../states.js";
-import { table } from "../table.js";
+import { judged, numbers, searched, written } from "./run_numbers.js";
+import { requests, users } from "./run_users.js";
 import { pointsOf } from "./runs.js";
 
 const TITLES = { loss: "Training loss", score: "Validation score" };
@@ -18,7 +19,11 @@ export function runPage(address) {
   const [name = ""] = address.parts;
   const box = el("div");
   const over = head("Run", name);
-  fill(box, () => get(path`/runs/${name}`), (page) => draw(page));
+  fill(
+    box,
+    () => get(path`/runs/${name}`),
+    (page) => draw(page),
+  );
   return { title: name, nodes: [over, box, sources([[path`/runs/${name}`]])] };
 }
 
@@ -36,11 +41,22 @@ function draw(page) {
     el("p", { class: "soft lead" }, lead, " ", page.served && chip("served now")),
     report && tiles(leadingTiles(page)),
     el("div", { class: "row ways" }, ways),
-    report ? numbers(report) : nothing("This run has no report.", el("p", { class: "soft" }, "Measure it with ", el("code", {}, `segue evaluate ${page.name}`), ".")),
+    report
+      ? [numbers(report), judged(report), searched(report), written(report)]
+      : nothing(
+          "This run has no report.",
+          el("p", { class: "soft" }, "Measure it with ", el("code", {}, `segue evaluate ${page.name}`), "."),
+        ),
     learnt(page),
-    report && users(report),
+    report && [users(report), requests(report)],
     report && measured(page),
-    el("section", {}, el("h2", {}, "Paper"), el("p", {}, page.paper.words), page.paper.url && el("p", {}, el("a", { href: page.paper.url, rel: "noreferrer" }, page.paper.url))),
+    el(
+      "section",
+      {},
+      el("h2", {}, "Paper"),
+      el("p", {}, page.paper.words),
+      page.paper.url && el("p", {}, el("a", { href: page.paper.url, rel: "noreferrer" }, page.paper.url)),
+    ),
     recipe(page),
   ];
 }
@@ -50,49 +66,28 @@ function leadingTiles({ report, leading }) {
   const covered = Object.keys(report.beyond).find((one) => one.startsWith("coverage"));
   if (covered) shown.push([covered, share(report.beyond[covered])]);
   if (report.seconds) shown.push(["to train", duration(report.seconds)]);
-  if (report.peak_memory_mb) shown.push(["peak memory", report.peak_memory_mb < 1000 ? `${report.peak_memory_mb.toFixed(0)} MB` : `${(report.peak_memory_mb / 1000).toFixed(1)} GB`]);
+  if (report.peak_memory_mb)
+    shown.push([
+      "peak memory",
+      report.peak_memory_mb < 1000
+        ? `${report.peak_memory_mb.toFixed(0)} MB`
+        : `${(report.peak_memory_mb / 1000).toFixed(1)} GB`,
+    ]);
   return shown;
-}
-
-/** Metrics by their length of list where they have one, else one under the other. */
-function numbers(report) {
-  const names = [...new Set(Object.keys(report.metrics).map((name) => name.split("@")[0]))];
-  const ks = [...new Set(Object.keys(report.metrics).flatMap((name) => (/@\d+$/.test(name) ? [Number(name.split("@")[1])] : [])))].sort((a, b) => a - b);
-  const value = (name) => {
-    const found = report.metrics[name];
-    return found ? [number(found.mean), el("small", {}, ` ± ${number(found.error)}`)] : "";
-  };
-  const rows = names.map((name) => [name, ...(ks.length ? ks : [null]).map((k) => value(k === null ? name : `${name}@${k}`))]);
-  const first = el("section", {}, el("h2", {}, "Accuracy"), el("p", { class: "soft" }, "Mean over users ± its standard error."), table(["", ...(ks.length ? ks.map((k) => `at ${k}`) : ["value"])], rows, { caption: "Accuracy" }), slices(report));
-  const beyond = Object.entries(report.beyond).map(([name, one]) => [name, precise(one)]);
-  return [first, beyond.length > 0 && el("section", {}, el("h2", {}, "Beyond accuracy"), facts(beyond))];
-}
-
-function slices(report) {
-  const named = Object.entries(report.slices);
-  if (!named.length) return null;
-  const metrics = [...new Set(named.flatMap(([, one]) => Object.keys(one)))].filter((name) => name !== "users").slice(0, 6);
-  const rows = named.map(([name, one]) => [name, count(one.users ?? 0), ...metrics.map((metric) => number(one[metric]))]);
-  return table(["slice", "users", ...metrics], rows, { caption: "Slices of users" });
 }
 
 function learnt(page) {
   const names = [...new Set(page.curves.flatMap((row) => Object.keys(row)))].filter((name) => !APART.has(name));
   const charts = names
-    .map((name) => ({ title: TITLES[name] ?? name, series: [{ name: TITLES[name] ?? name, points: pointsOf(page.curves, name) }] }))
+    .map((name) => ({
+      title: TITLES[name] ?? name,
+      series: [{ name: TITLES[name] ?? name, points: pointsOf(page.curves, name) }],
+    }))
     .filter((chart) => chart.series[0].points.length > 0);
-  const drawn = charts.length ? el("div", { class: "grid2" }, charts.map(lineChart)) : nothing("Nothing was noted: this system learns in one step.");
+  const drawn = charts.length
+    ? el("div", { class: "grid2" }, charts.map(lineChart))
+    : nothing("Nothing was noted: this system learns in one step.");
   return el("section", {}, el("h2", {}, "How it learnt"), drawn);
-}
-
-function users(report) {
-  if (!report.samples.length) return null;
-  const cards = report.samples.map((sample) => {
-    const taken = new Set(sample.taken);
-    const listed = sample.recommended.map((title) => el("li", { class: taken.has(title) ? "hit" : null }, title, taken.has(title) && " ✓"));
-    return el("div", { class: "card" }, el("h3", {}, el("a", { href: to("user", [sample.user]) }, sample.user)), el("p", { class: "soft small" }, `Did last: ${sample.history.join(", ") || "nothing"}`), el("ol", {}, listed), el("p", { class: "soft small" }, `Took next: ${sample.taken.join(", ") || "unknown"}`));
-  });
-  return el("section", {}, el("h2", {}, "Some users"), el("p", { class: "soft" }, "What the test asked, what was answered, and what was right."), el("div", { class: "grid3" }, cards));
 }
 
 function measured(page) {
@@ -107,8 +102,18 @@ function measured(page) {
       ["seed", String(report.seed)],
       ["command", report.command && el("code", {}, report.command)],
       ["time", report.seconds ? `${duration(report.seconds)}, ${duration(report.cpu_seconds)} of processor` : ""],
-      ["hardware", Object.entries(report.hardware).map(([name, value]) => (name === "cpu" || name === "gpu" ? value : `${value} ${name}`)).join(", ")],
-      ["versions", Object.entries(report.versions).map((one) => one.join(" ")).join(", ")],
+      [
+        "hardware",
+        Object.entries(report.hardware)
+          .map(([name, value]) => (name === "cpu" || name === "gpu" ? value : `${value} ${name}`))
+          .join(", "),
+      ],
+      [
+        "versions",
+        Object.entries(report.versions)
+          .map((one) => one.join(" "))
+          .join(", "),
+      ],
       ["written", moment(Date.parse(report.written) / 1000)],
     ]),
   );
@@ -125,5 +130,10 @@ function recipe(page) {
       copy.textContent = "Select it by hand"; // browsers allow this only on secure pages
     }
   });
-  return el("section", {}, el("div", { class: "between" }, el("h2", {}, "Recipe"), copy), el("pre", { class: "card code", tabindex: "0", "aria-label": "The recipe as YAML" }, page.recipe));
+  return el(
+    "section",
+    {},
+    el("div", { class: "between" }, el("h2", {}, "Recipe"), copy),
+    el("pre", { class: "card code", tabindex: "0", "aria-label": "The recipe as YAML" }, page.recipe),
+  );
 }

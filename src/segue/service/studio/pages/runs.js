@@ -13,7 +13,12 @@ const DRAWN = 6;
 
 export function runsPage(address) {
   const chosen = new Set();
-  const filter = el("input", { type: "search", id: "filter", placeholder: "name, system, data", value: address.query.get("filter") ?? "" });
+  const filter = el("input", {
+    type: "search",
+    id: "filter",
+    placeholder: "name, system, data",
+    value: address.query.get("filter") ?? "",
+  });
   const found = el("p", { class: "soft small", role: "status" });
   const list = el("div");
   const curves = el("div");
@@ -23,8 +28,12 @@ export function runsPage(address) {
 
   function drawList() {
     const words = filter.value.trim().toLowerCase();
-    const shown = runs.filter((run) => `${run.name} ${run.system} ${run.dataset} ${run.fingerprint}`.toLowerCase().includes(words));
-    found.textContent = words ? `${shown.length} of ${plural(runs.length, "run")}` : `${plural(runs.length, "run")}; choose some to compare them`;
+    const shown = runs.filter((run) =>
+      `${run.name} ${run.system} ${run.dataset} ${run.fingerprint}`.toLowerCase().includes(words),
+    );
+    found.textContent = words
+      ? `${shown.length} of ${plural(runs.length, "run")}`
+      : `${plural(runs.length, "run")}; choose some to compare them`;
     if (!shown.length) list.replaceChildren(nothing(`No run fits “${filter.value}”.`));
     else list.replaceChildren(...groups(shown).map((group) => tableOf(group, chosen, changed)));
   }
@@ -36,14 +45,17 @@ export function runsPage(address) {
   }
 
   function drawCurves() {
-    const inOrder = groups(runs.filter((run) => !run.problem)).flat().map((run) => run.name);
+    const inOrder = groups(runs.filter((run) => !run.problem))
+      .flat()
+      .map((run) => run.name);
     const names = inOrder.filter((name) => !chosen.size || chosen.has(name));
     const drawn = names.slice(0, DRAWN);
     fill(
       curves,
       () => Promise.all(drawn.map((name) => get(path`/runs/${name}`))),
       (pages) => [
-        names.length > DRAWN && el("p", { class: "soft small" }, `The first ${DRAWN} are drawn; choose others in the table.`),
+        names.length > DRAWN &&
+          el("p", { class: "soft small" }, `The first ${DRAWN} are drawn; choose others in the table.`),
         curvesOf(pages),
       ],
     );
@@ -51,23 +63,46 @@ export function runsPage(address) {
 
   filter.addEventListener("input", drawList);
   const box = el("div");
-  fill(box, () => get("/runs"), (page) => {
-    runs = page.runs;
-    if (!runs.length) {
-      return nothing("There is no finished run on the shelf.", el("p", { class: "soft" }, "Make one with ", el("code", {}, "segue fit sasrec_world --out runs/first"), " and serve it with ", el("code", {}, "segue serve runs/first --shelf runs"), "."));
-    }
-    drawList();
-    drawCurves();
-    return [
-      el("div", { class: "tools" }, el("div", {}, el("label", { for: "filter" }, "Filter"), filter), compare, found),
-      list,
-      el("section", {}, el("h2", {}, "How they learnt"), curves),
-    ];
-  });
+  fill(
+    box,
+    () => get("/runs"),
+    (page) => {
+      runs = page.runs;
+      if (!runs.length) {
+        return nothing(
+          "There is no finished run on the shelf.",
+          el(
+            "p",
+            { class: "soft" },
+            "Make one with ",
+            el("code", {}, "segue fit sasrec_world --out runs/first"),
+            " and serve it with ",
+            el("code", {}, "segue serve runs/first --shelf runs"),
+            ".",
+          ),
+        );
+      }
+      drawList();
+      drawCurves();
+      return [
+        el("div", { class: "tools" }, el("div", {}, el("label", { for: "filter" }, "Filter"), filter), compare, found),
+        list,
+        el("section", {}, el("h2", {}, "How they learnt"), curves),
+      ];
+    },
+  );
   return {
     title: "Runs",
     nodes: [
-      head("Shelf", "Runs", el("p", { class: "soft lead" }, "Runs in one table were measured alike and may be compared. Mean over users ± its standard error.")),
+      head(
+        "Shelf",
+        "Runs",
+        el(
+          "p",
+          { class: "soft lead" },
+          "Runs in one table were measured alike and may be compared. Mean over users ± its standard error.",
+        ),
+      ),
       box,
       sources([["/runs"]]),
     ],
@@ -91,7 +126,9 @@ function tableOf(group, chosen, changed) {
   const [first] = group;
   if (first.problem) return broken(group);
   const metrics = Object.keys(first.metrics);
-  const most = Object.fromEntries(metrics.map((name) => [name, Math.max(...group.map((run) => run.metrics[name].mean))]));
+  const most = Object.fromEntries(
+    metrics.map((name) => [name, Math.max(...group.map((run) => run.metrics[name].mean))]),
+  );
   const rows = group.map((run) => {
     const check = el("input", { type: "checkbox", "aria-label": `Choose ${run.name}`, checked: chosen.has(run.name) });
     check.addEventListener("change", () => {
@@ -99,7 +136,17 @@ function tableOf(group, chosen, changed) {
       else chosen.delete(run.name);
       changed();
     });
-    const name = el("span", { class: "run-name" }, check, el("span", {}, el("a", { href: to("run", [run.name]) }, run.name), el("small", {}, run.system, run.served && [" ", chip("served")])));
+    const name = el(
+      "span",
+      { class: "run-name" },
+      check,
+      el(
+        "span",
+        {},
+        el("a", { href: to("run", [run.name]) }, run.name),
+        el("small", {}, run.system, run.served && [" ", chip("served")]),
+      ),
+    );
     const cells = metrics.map((metric) => {
       const { mean, error } = run.metrics[metric];
       return [number(mean), el("small", {}, ` ± ${number(error)}`), bar(mean / most[metric])];
@@ -121,7 +168,11 @@ function broken(group) {
     "section",
     { class: "group" },
     el("h2", {}, "Cannot be read"),
-    table(["run", "why"], group.map((run) => [run.name, run.problem]), { caption: "Runs that cannot be read", wide: [1] }),
+    table(
+      ["run", "why"],
+      group.map((run) => [run.name, run.problem]),
+      { caption: "Runs that cannot be read", wide: [1] },
+    ),
   );
 }
 
@@ -129,7 +180,16 @@ function curvesOf(pages) {
   const noted = new Set(pages.flatMap((page) => page.curves.flatMap((row) => Object.keys(row))));
   const names = ["score", "loss"].filter((name) => noted.has(name));
   if (!names.length) return nothing("These runs noted nothing while they were fitted: they learn in one step.");
-  return el("div", { class: "grid2" }, names.map((name) => lineChart({ title: TITLES[name], series: pages.map((page) => ({ name: page.name, points: pointsOf(page.curves, name) })) })));
+  return el(
+    "div",
+    { class: "grid2" },
+    names.map((name) =>
+      lineChart({
+        title: TITLES[name],
+        series: pages.map((page) => ({ name: page.name, points: pointsOf(page.curves, name) })),
+      }),
+    ),
+  );
 }
 
 const TITLES = { score: "Validation score", loss: "Training loss" };

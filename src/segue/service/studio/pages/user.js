@@ -25,19 +25,38 @@ function finder() {
     placeholder: "begin an id, such as u0",
     free: true,
     none: "Nobody whose id begins so; Enter takes it as somebody new.",
-    suggest: async (begins) => (await get("/users", { begins, limit: 8 })).users.map((user) => ({ value: user, title: user })),
+    suggest: async (begins) =>
+      (await get("/users", { begins, limit: 8 })).users.map((user) => ({ value: user, title: user })),
     chosen: (user) => go(to("user", [user.value])),
   });
 }
 
 function anyone() {
   const some = el("div");
-  fill(some, () => get("/users", { limit: 24 }), ({ users }) =>
-    users.length ? el("ul", { class: "cloud" }, users.map((user) => el("li", {}, el("a", { class: "button", href: to("user", [user]) }, user)))) : nothing("Nobody is known yet. POST /events makes users known."),
+  fill(
+    some,
+    () => get("/users", { limit: 24 }),
+    ({ users }) =>
+      users.length
+        ? el(
+            "ul",
+            { class: "cloud" },
+            users.map((user) => el("li", {}, el("a", { class: "button", href: to("user", [user]) }, user))),
+          )
+        : nothing("Nobody is known yet. POST /events makes users known."),
   );
   return {
     title: "Users",
-    nodes: [head("Users", "Whom shall we look at?", el("p", { class: "soft lead" }, "Their history, what each system would recommend now, and why.")), el("div", { class: "tools" }, finder().box), el("section", {}, el("h2", {}, "Some users"), some), sources([["/users", { limit: 24 }]])],
+    nodes: [
+      head(
+        "Users",
+        "Whom shall we look at?",
+        el("p", { class: "soft lead" }, "Their history, what each system would recommend now, and why."),
+      ),
+      el("div", { class: "tools" }, finder().box),
+      el("section", {}, el("h2", {}, "Some users"), some),
+      sources([["/users", { limit: 24 }]]),
+    ],
   };
 }
 
@@ -56,11 +75,17 @@ function one(id, address) {
   function open(system, item) {
     const before = here().query;
     remember(to("user", [id], { system: before.getAll("system"), k: before.get("k"), why: `${system}:${item}` }));
-    explain(id, system, item, () => remember(to("user", [id], { system: before.getAll("system"), k: before.get("k") })));
+    explain(id, system, item, () =>
+      remember(to("user", [id], { system: before.getAll("system"), k: before.get("k") })),
+    );
   }
 
   function drawHistory(user) {
-    if (!user.total) return nothing("Nothing is known of this user.", el("p", { class: "soft small" }, "Add an event, and the systems know them."));
+    if (!user.total)
+      return nothing(
+        "Nothing is known of this user.",
+        el("p", { class: "soft small" }, "Add an event, and the systems know them."),
+      );
     const shown = expanded ? user.events : user.events.slice(0, SHOWN);
     const live = user.events.filter((event) => event.live).length;
     const more = el("button", { type: "button" }, `Show ${user.events.length - shown.length} earlier ones`);
@@ -70,9 +95,27 @@ function one(id, address) {
       history.querySelector("ol").focus();
     });
     return [
-      el("p", { class: "soft small" }, plural(user.total, "event"), live > 0 && `, ${live} of them live`, ", newest first"),
-      user.stale && el("p", { class: "warn small" }, "The memory of events does not answer: newest events may be missing."),
-      el("ol", { class: "events", tabindex: "-1" }, shown.map((event) => el("li", { class: event.live ? "live" : null }, el("span", { class: "event-title" }, event.title, event.live && chip("live")), el("small", {}, moment(event.time))))),
+      el(
+        "p",
+        { class: "soft small" },
+        plural(user.total, "event"),
+        live > 0 && `, ${live} of them live`,
+        ", newest first",
+      ),
+      user.stale &&
+        el("p", { class: "warn small" }, "The memory of events does not answer: newest events may be missing."),
+      el(
+        "ol",
+        { class: "events", tabindex: "-1" },
+        shown.map((event) =>
+          el(
+            "li",
+            { class: event.live ? "live" : null },
+            el("span", { class: "event-title" }, event.title, event.live && chip("live")),
+            el("small", {}, moment(event.time)),
+          ),
+        ),
+      ),
       shown.length < user.events.length && more,
     ];
   }
@@ -92,7 +135,14 @@ function one(id, address) {
       head("User", id),
       el("div", { class: "tools" }, finder().box, form),
       el("div", { class: "beside" }, past, answers),
-      sources([[path`/users/${id}`, { limit: MOST }], ["/systems"]], [["/recommend", { user_id: id, k: 10, system: "NAME" }], ["/explain", { user_id: id, item_id: "ITEM", system: "NAME" }], ["/events", { event_id: "ANY", user_id: id, item_id: "ITEM" }]]),
+      sources(
+        [[path`/users/${id}`, { limit: MOST }], ["/systems"]],
+        [
+          ["/recommend", { user_id: id, k: 10, system: "NAME" }],
+          ["/explain", { user_id: id, item_id: "ITEM", system: "NAME" }],
+          ["/events", { event_id: "ANY", user_id: id, item_id: "ITEM" }],
+        ],
+      ),
     ],
   };
 }

@@ -43,14 +43,23 @@ function effects(events) {
       "li",
       {},
       el("span", { class: "effect-title" }, event.title),
-      el("span", { class: `effect ${event.effect < 0 ? "against" : ""}`, "aria-hidden": "true", vars: { share: Math.abs(event.effect) / largest } }),
+      el("span", {
+        class: `effect ${event.effect < 0 ? "against" : ""}`,
+        "aria-hidden": "true",
+        vars: { share: Math.abs(event.effect) / largest },
+      }),
       el("span", { class: "effect-value" }, signed(event.effect)),
     ),
   );
   const rest = events.length - shown.length;
   return [
     el("ol", { class: "effects" }, shown),
-    el("p", { class: "soft small" }, "The score with the event minus the score without it. ", rest > 0 && `${plural(rest, "further event")} moved it less.`),
+    el(
+      "p",
+      { class: "soft small" },
+      "The score with the event minus the score without it. ",
+      rest > 0 && `${plural(rest, "further event")} moved it less.`,
+    ),
   ];
 }
 
@@ -60,12 +69,19 @@ function steps({ path, share: own }) {
       "li",
       {},
       el("span", { class: "code" }, step.code),
-      el("span", { class: "step-words" }, el("b", {}, step.words.slice(0, 4).join(", ") || "tells apart"), el("small", {}, plural(step.items, "item"))),
+      el(
+        "span",
+        { class: "step-words" },
+        el("b", {}, step.words.slice(0, 4).join(", ") || "tells apart"),
+        el("small", {}, plural(step.items, "item")),
+      ),
       el("span", { class: "step-chance" }, bar(step.probability), el("span", {}, share(step.probability))),
     ),
   );
   return [
     el("ol", { class: "steps" }, rows),
-    own !== null && own < 1 && el("p", { class: "soft small" }, `Several items share these codes; this one has ${share(own)} of them.`),
+    own !== null &&
+      own < 1 &&
+      el("p", { class: "soft small" }, `Several items share these codes; this one has ${share(own)} of them.`),
   ];
 }
