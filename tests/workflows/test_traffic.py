@@ -176,9 +176,19 @@ def answer(runs: dict[str, Path], run: str, user: str, **rules) -> tuple[str, ..
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rules", [{"seen": True}, {"allow": ["i1", "i2", "i12"]}, {"deny": ["i12", "i13"]}])
-def test_the_rules_of_the_request_are_followed(runs: dict[str, Path], rules) -> None:
-    one = Decision("r", START, "u3", "b", 1.0, K, answer(runs, "b", "u3", **rules), rules=rules)
+@pytest.mark.parametrize(
+    ("rules", "meant"),
+    [
+        ({"seen": True}, {"seen": True}),
+        ({"allow": ["i1", "i2", "i12"]}, {"allow": ["i1", "i2", "i12"]}),
+        ({"deny": ["i12", "i13"]}, {"deny": ["i12", "i13"]}),
+        ({"where": [{"column": "item_id", "any_of": ["i1", "i2", "nothing"]}]}, {"allow": ["i1", "i2"]}),
+        ({"allow": ["i1", "i3"], "where": [{"column": "item_id", "any_of": ["i1", "i2"]}]}, {"allow": ["i1"]}),
+        ({"where": [{"column": "no such column", "at_least": 1}]}, {"allow": []}),
+    ],
+)
+def test_the_rules_of_the_request_are_followed(runs: dict[str, Path], rules, meant) -> None:
+    one = Decision("r", START, "u3", "b", 1.0, K, answer(runs, "b", "u3", **meant), rules=rules)
     assert one.items != answer(runs, "b", "u3")
     assert traffic(noted(one), {"b": runs["b"]}).not_asked == {}
     other = Decision("r", START, "u3", "b", 1.0, K, answer(runs, "b", "u3"), rules=rules)
@@ -212,7 +222,7 @@ def test_what_cannot_be_asked_again_is_counted_by_reason(runs: dict[str, Path]) 
             one("somebody", user_id=None, history=("i1",)),
             one("named", rules={"system": "b"}),
             one("fallback", answered_by="fallback"),
-            one("filtered", rules={"where": [{"column": "title", "any_of": ["x"]}]}),
+            one("of another time", rules={"mood": "good"}),
             one("pipeline", shares={"b": 0.5, "two stages": 0.5}),
             one("no share", shares={"z": 1.0}),
             one("changed", items=("i0", "i1")),
@@ -222,7 +232,7 @@ def test_what_cannot_be_asked_again_is_counted_by_reason(runs: dict[str, Path]) 
     assert report.without_outcome == {"nobody knows who asked": 1, "the request named the system": 1}
     assert report.not_asked == {
         "answered by the fallback": 1,
-        "asked with the filter 'where'": 1,
+        "asked with the rule 'mood'": 1,
         "'two stages' could have answered, and was not given": 1,
         "the log does not say what share of the traffic the system had": 1,
         "asked again, the run that answered gives other items": 1,

@@ -23,6 +23,7 @@ from segue.core.shapes import Int
 from segue.core.tables import Dataset, Histories
 from segue.core.text_recipe import FittedText
 from segue.data.request_rule import RequestRule
+from segue.data.where import between, having
 from segue.evaluation.code_words import ItemTerms
 from segue.service.history_memory import HistoryMemory
 from segue.service.kept_histories import memory_of, with_kept_histories
@@ -302,26 +303,16 @@ class Warm:
             Problem: a column is unknown or of another kind.
         """
         table = self.recommender.catalog.table
-        chosen = pl.lit(True)
+        kept = np.ones(table.height, dtype=bool)
         for place, one in enumerate(filters):
-            field = f"body.where.{place}.column"
-            if one.column not in table.columns:
-                there = ", ".join(table.columns)
-                raise invalid(f"There is no column {one.column!r} in the catalog; it has: {there}.", field=field)
-            kind = table.schema[one.column]
-            if isinstance(one, Between):
-                if not kind.is_numeric():
-                    raise invalid(f"The column {one.column!r} holds {kind}, and bounds need numbers.", field=field)
-                low = -np.inf if one.at_least is None else one.at_least
-                high = np.inf if one.at_most is None else one.at_most
-                chosen = chosen & pl.col(one.column).cast(pl.Float64).is_between(low, high).fill_null(False)
-            elif isinstance(kind, pl.List):
-                wanted = pl.col(one.column).list.eval(pl.element().cast(pl.String).is_in(one.any_of)).list.any()
-                chosen = chosen & wanted.fill_null(False)
-            else:
-                chosen = chosen & pl.col(one.column).cast(pl.String).is_in(one.any_of).fill_null(False)
-        kept = table.select(chosen.alias("kept"))["kept"]
-        return np.flatnonzero(np.broadcast_to(kept.to_numpy(), (table.height,)))
+            try:
+                if isinstance(one, Between):
+                    kept &= between(table, one.column, one.at_least, one.at_most)
+                else:
+                    kept &= having(table, one.column, one.any_of)
+            except DataError as error:
+                raise invalid(str(error), field=f"body.where.{place}.column") from None
+        return np.flatnonzero(kept)
 
 
 def chosen_rows(items: Int[np.ndarray, " k"]) -> list[int]:

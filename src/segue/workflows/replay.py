@@ -7,20 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from segue.core.errors import RunError
+from segue.core.errors import DataError, RunError
 from segue.core.ranking import NOTHING, Rules
 from segue.core.served import Decision, ItemNote
 from segue.data.continued_log import LATEST, ContinuedLog, Since, together
 from segue.data.id_rows import IdRows
+from segue.data.where import between, having
 from segue.workflows.runs import dataset_of, open_run
 
 AT_ONCE = 256
 """Histories in one call of a system."""
-ASKABLE = frozenset({"seen", "allow", "deny"})
+ASKABLE = frozenset({"seen", "allow", "deny", "where"})
 """Rules that are followed here; a decision under another one cannot be asked again."""
 
 
@@ -55,6 +57,7 @@ class Replay:
             raise RunError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
         self._continued, self._items = ContinuedLog(dataset.log, catalog), IdRows(catalog.ids)
         self._ids: list[str] = catalog.ids.to_list()
+        self._table = catalog.table
 
     def lists(
         self, questions: Sequence[Question], advance: Callable[[int], None] = lambda steps: None
@@ -93,12 +96,20 @@ class Replay:
     def _rules(self, question: Question) -> Rules:
         rules, deny = question.decision.rules, set(question.withdrawn)
         deny.update(rules.get("deny", ()))
-        allow = rules.get("allow")
-        return Rules(
-            seen=bool(rules.get("seen", False)),
-            allow=None if allow is None else self._known(allow),
-            deny=self._known(sorted(deny)) if deny else None,
-        )
+        allow = None if rules.get("allow") is None else self._known(rules["allow"])
+        for one in rules.get("where", ()):
+            rows = np.flatnonzero(self._where(one))
+            allow = rows if allow is None else np.intersect1d(allow, rows)
+        return Rules(seen=bool(rules.get("seen", False)), allow=allow, deny=self._known(sorted(deny)) if deny else None)
+
+    def _where(self, one: Mapping[str, Any]) -> np.ndarray:
+        """The rows that a filter lets through; none, where the run does not know such a column."""
+        try:
+            if "any_of" in one:
+                return having(self._table, one["column"], one["any_of"])
+            return between(self._table, one["column"], one.get("at_least"), one.get("at_most"))
+        except DataError:
+            return np.zeros(self._table.height, dtype=bool)
 
     def _known(self, ids: Sequence[str]) -> np.ndarray:
         rows = self._items.rows(ids)

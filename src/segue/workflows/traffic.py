@@ -260,7 +260,7 @@ def _not_askable(outcome: _Outcome, runs: Mapping[str, Path]) -> str | None:
     if decision.answered_by != "model":
         return "answered by the fallback"
     if strange := sorted(set(decision.rules) - ASKABLE):
-        return f"asked with the filter {strange[0]!r}"
+        return f"asked with the rule {strange[0]!r}"
     absent = sorted(name for name, share in outcome.shares.items() if share > 0 and name not in runs)
     if absent:
         return f"{absent[0]!r} could have answered, and was not given"
