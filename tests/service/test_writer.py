@@ -115,7 +115,7 @@ def test_at_the_deadline_the_caller_hears_503_and_may_report_again() -> None:
         assert caught.value.headers["Retry-After"] == "1"
         await until(lambda: writer.waiting == 0)
         store.away = False
-        assert await writer.add(some("a")) == [True]
+        assert await writer.add(some("a"), deadline=10) == [True]
         assert writer.counts.refused == 1
         store.passing.clear()
         with pytest.raises(Problem, match="does not answer in time"):  # also while a transaction hangs
