@@ -172,13 +172,23 @@ class Service:
         return await self.writer.add(events)
 
     async def note_items(self, notes: Sequence[ItemNote]) -> None:
-        """Add, withdraw or put back items, for all systems, from the next batch on and for good."""
+        """Add, withdraw or put back items, for all systems, from the next batch on and for good.
+
+        Raises:
+            DataError: what is said of an item does not fit a catalog; nothing was changed.
+            Problem: the store is away; nothing was changed.
+        """
         self._require_ready()
-        try:
-            await asyncio.to_thread(self.store.note_items, notes)
-        except StoreAway as away:
-            raise unavailable(f"{away} Nothing was changed.", name="store-away") from None
-        await self._take_notes()
+        kept = self.settings.kept_megabytes
+        async with self._changing:
+            # Tried first, so that what does not fit is refused before it is kept.
+            changed = [(host, await asyncio.to_thread(host.warm.noted, notes, kept)) for host in self._single_runs()]
+            try:
+                await asyncio.to_thread(self.store.note_items, notes)
+            except StoreAway as away:
+                raise unavailable(f"{away} Nothing was changed.", name="store-away") from None
+            for host, warm in changed:
+                host.swap(warm)
 
     async def swap(self, name: str, run: str) -> tuple[str, float]:
         """Load a run of the shelf and let it take over a system's name; the run before it, and the seconds it took.
@@ -189,7 +199,7 @@ class Service:
         """
         host = self.host(name)
         if not isinstance(host, Host):
-            raise not_found("system of one run", name, [one for one in self.hosts if isinstance(self.hosts[one], Host)])
+            raise not_found("system of one run", name, [one.name for one in self._single_runs()])
         folder = self.shelf.folder(run)
         began = time.monotonic()
         async with self._changing:
@@ -268,9 +278,8 @@ class Service:
         async with self._changing:
             notes = await asyncio.to_thread(self.store.items, self._items_seen)
             if notes:
-                for host in self.hosts.values():
-                    if isinstance(host, Host):
-                        host.swap(await asyncio.to_thread(host.warm.noted, notes, self.settings.kept_megabytes))
+                for host in self._single_runs():
+                    host.swap(await asyncio.to_thread(host.warm.replayed, notes, self.settings.kept_megabytes))
                 self._items_seen = max(note.place for note in notes)
 
     async def _fallback(self, host: Hosted, question: ForItems, found: Items) -> Any:
@@ -315,6 +324,9 @@ class Service:
         """The share of the traffic of each run that has some."""
         return {_run_of(self.hosts[name]): share for name, share in split.shares.items() if share}
 
+    def _single_runs(self) -> list[Host]:
+        return [host for host in self.hosts.values() if isinstance(host, Host)]
+
     def _watch(self) -> None:
         """Let the meters read what is counted elsewhere."""
         read, events, decisions = self.meters.read, self.writer.counts, self.decisions.counts
@@ -334,7 +346,7 @@ class Service:
         return {name: len(host.batches) for name, host in self.hosts.items()}
 
     def _kept(self, what: str) -> dict[str, float]:
-        kept = {name: host.warm.memory_of_histories for name, host in self.hosts.items() if isinstance(host, Host)}
+        kept = {host.name: host.warm.memory_of_histories for host in self._single_runs()}
         return {name: getattr(memory, what) for name, memory in kept.items() if memory is not None}
 
 

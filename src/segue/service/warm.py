@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +35,11 @@ from segue.service.problems import invalid, not_found
 from segue.service.recent_events import RecentEvents
 from segue.service.schemas import AnyOf, Between
 from segue.workflows.experiment import Experiment
+from segue.workflows.grow import Enlarged, with_new_items
 from segue.workflows.recommend import asking_now
 from segue.workflows.runs import WEIGHTS, dataset_of, open_run
 
+_LOG = logging.getLogger(__name__)
 Form = Literal["scores", "codes", "words", "ranks", "pipeline"]
 
 
@@ -115,7 +119,7 @@ class Warm:
             raise DataError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
         recommender = with_kept_histories(fitted, kept_megabytes) if kept_megabytes else fitted
         warm = cls(run, folder, experiment, recommender, dataset, recent, own=fitted)
-        warm = warm.noted(notes, kept_megabytes)
+        warm = warm.replayed(notes, kept_megabytes)
         warm.warm_up()
         return warm
 
@@ -132,11 +136,12 @@ class Warm:
     @property
     def form(self) -> Form:
         """How the system answers."""
-        if isinstance(self.recommender, Ranker):
+        system = self.own.inner if isinstance(self.own, Enlarged) else self.own
+        if isinstance(system, Ranker):
             return "ranks"
-        if isinstance(self.own, FittedText):
+        if isinstance(system, FittedText):
             return "words"
-        return "codes" if isinstance(self.own, FittedModel) and self.own.tokenizer is not None else "scores"
+        return "codes" if isinstance(system, FittedModel) and system.tokenizer is not None else "scores"
 
     @property
     def tasks(self) -> list[str]:
@@ -236,26 +241,35 @@ class Warm:
         )
 
     def grown(self, notes: Sequence[ItemNote], kept_megabytes: float) -> Warm:
-        """The same with further items behind the others; of those that are known nothing changes."""
+        """The same with further items behind the others; of those that are known nothing changes.
+
+        Raises:
+            DataError: what is said of an item does not fit the catalog; which is left out.
+        """
         known = self.row_of
         new = {note.item_id: dict(note.facts or {}) for note in notes if note.facts and note.item_id not in known}
         if not new:
             return self
-        rows = [{"item_id": item_id, **facts} for item_id, facts in new.items()]
-        from segue.workflows.grow import with_new_items
-
-        own, reasons = with_new_items(self.own, _frame(rows))
-        recommender = with_kept_histories(own, kept_megabytes) if kept_megabytes else own
-        return self._again(
-            recommender=recommender,
-            own=own,
+        own, reasons = with_new_items(self.own, _frame([{"item_id": item, **facts} for item, facts in new.items()]))
+        return Warm(
+            self.run,
+            self.folder,
+            self.experiment,
+            with_kept_histories(own, kept_megabytes) if kept_megabytes else own,
+            self.dataset,
+            self.recent,
             added=self.added | new.keys(),
             withdrawn=self.withdrawn,
             reasons={**self.reasons, **reasons},
+            own=own,
         )
 
     def noted(self, notes: Sequence[ItemNote], kept_megabytes: float) -> Warm:
-        """The same after everything that these notes say of items."""
+        """The same after everything that these notes say of items.
+
+        Raises:
+            DataError: what is said of an item does not fit the catalog.
+        """
         warm = self.grown(notes, kept_megabytes)
         withdrawn = set(warm.withdrawn)
         for note in notes:
@@ -263,32 +277,23 @@ class Warm:
                 (withdrawn.discard if note.available else withdrawn.add)(note.item_id)
         if withdrawn == warm.withdrawn:
             return warm
-        return warm._again(
-            recommender=warm.recommender,
-            own=warm.own,
-            added=warm.added,
-            withdrawn=frozenset(withdrawn),
-            reasons=warm.reasons,
-            lock=warm.lock,
-        )
-
-    def _again(
-        self,
-        *,
-        recommender: Recommender,
-        own: Recommender,
-        added: frozenset[str],
-        withdrawn: frozenset[str],
-        reasons: Mapping[str, str],
-        lock: threading.Lock | None = None,
-    ) -> Warm:
-        again = Warm(
-            self.run, self.folder, self.experiment, recommender, self.dataset, self.recent,
-            added=added, withdrawn=withdrawn, reasons=reasons, own=own,
-        )  # fmt: skip
-        if lock is not None:
-            again.lock = lock  # the same living system
+        again = copy.copy(warm)  # with the same living system, its lock, and its memory
+        again.withdrawn = frozenset(withdrawn)
+        again._denied = again._rows_of(again.withdrawn)
         return again
+
+    def replayed(self, notes: Sequence[ItemNote], kept_megabytes: float) -> Warm:
+        """`noted`, for notes that are kept already: what does not fit the catalog of this run is left out."""
+        try:
+            return self.noted(notes, kept_megabytes)
+        except DataError:
+            warm = self
+            for note in notes:
+                try:
+                    warm = warm.noted([note], kept_megabytes)
+                except DataError as error:
+                    _LOG.warning("%s: the note on item %r is left out: %s", self.run, note.item_id, error)
+            return warm
 
     def _timed(self, histories: Histories) -> Histories:
         return asking_now(self.own, histories)
