@@ -203,7 +203,8 @@ class Service:
         folder = self.shelf.folder(run)
         began = time.monotonic()
         async with self._changing:
-            warm = await asyncio.to_thread(self._open, run, folder)
+            notes = await asyncio.to_thread(self.store.items)
+            warm = await asyncio.to_thread(self._open, run, folder, notes)
             before = host.swap(warm)
         self.meters.swaps.labels(name).inc()
         return before.run, time.monotonic() - began
@@ -242,8 +243,9 @@ class Service:
         asked: dict[str, Any] = {
             "batch": settings.batch, "waiting": settings.waiting, "watch": self.meters.watch_batch,
         }  # fmt: skip
+        notes = self.store.items()
         for run in self.runs:
-            hosts[run] = Host(run, self._open(run, self.shelf.folder(run)), **asked)
+            hosts[run] = Host(run, self._open(run, self.shelf.folder(run), notes), **asked)
         if settings.retriever or settings.ranker:
             retriever, ranker = (_single(hosts, name) for name in (settings.retriever, settings.ranker))
             pipeline = Pipeline(retriever, ranker, candidates=settings.candidates, **asked)
@@ -253,14 +255,14 @@ class Service:
                 f"--fallback {settings.fallback}: expected popularity, nothing, or one of {', '.join(hosts)}."
             )
         split = TrafficSplit(settings.traffic, list(hosts))
+        self._items_seen = max((note.place for note in notes), default=0)
         self.hosts, self.split = hosts, split
 
-    def _open(self, run: str, folder: Path) -> Warm:
+    def _open(self, run: str, folder: Path, notes: Sequence[ItemNote]) -> Warm:
         with torch.inference_mode():
             return Warm.open(
-                run, folder, self.recent, self.store.items(), kept_megabytes=self.settings.kept_megabytes,
-                device=self.device,
-            )  # fmt: skip
+                run, folder, self.recent, notes, kept_megabytes=self.settings.kept_megabytes, device=self.device
+            )
 
     async def _follow(self) -> None:
         """Take over, now and then, what other processes on the same store noted of items."""
