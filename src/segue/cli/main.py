@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import codes, data, explain, llm, rank, recommend, runs, scale, study, systems
+from segue.cli import codes, data, explain, export, llm, rank, recommend, runs, scale, study, systems
 from segue.core.errors import SegueError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     recommend.recommend,
     explain.explain,
     rank.rank,
+    export.export,
     runs.compare,
     runs.reproduce,
     scale.scale,

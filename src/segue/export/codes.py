@@ -20,7 +20,7 @@ from segue.export.padded import (
     sees,
     softmax_attention,
 )
-from segue.layers.encoder_decoder import EncoderDecoderTrunk
+from segue.layers.encoder_decoder import EncoderDecoderTrunk, _Reader, _Writer
 from segue.layers.transformer import Transformer
 from segue.models.token_generator import TokenGeneratorModel
 
@@ -214,17 +214,17 @@ class _EncoderDecoder(nn.Module):
         apart = (steps[None, :] - steps[:, None]).clamp(-self.farthest, self.farthest) + self.farthest
         bias = trunk.reading_bias.table(self.near[apart]).permute(2, 0, 1)
         seen, hidden = sees(lengths, width, causal=False)[:, None], vectors
-        for reader in trunk.reading:
+        for reader in cast(list[_Reader], list(trunk.reading)):
             query, key, value = reader.attention.qkv_of(hidden).permute(2, 0, 3, 1, 4).unbind(0)
             mixed = softmax_attention(query, key, value, seen, 1.0, bias)
             hidden = hidden + reader.attention.out(mixed.transpose(1, 2).flatten(2))
             hidden = hidden + reader.feed(hidden)
         hidden = trunk.read_norm(hidden)
         context = []
-        for writer in trunk.writing:
+        for writer in self.writers:
             keys, values = writer.context.keys_values(hidden)
             context.append((keys.transpose(1, 2), values.transpose(1, 2)))
-        memory = (context, filled(lengths, width), [[] for _ in context])
+        memory: tuple = (context, filled(lengths, width), [[] for _ in context])
         start = trunk.start.expand(vectors.shape[0], 1, -1)
         return self._written(memory, start)
 
@@ -234,11 +234,16 @@ class _EncoderDecoder(nn.Module):
         taken = [[_taken(piece, parents) for piece in pieces] for pieces in own]
         return self._written((context, seen, taken), vectors)
 
+    @property
+    def writers(self) -> list[_Writer]:
+        """The blocks of the decoder, the lowest first."""
+        return cast(list[_Writer], list(self.trunk.writing))
+
     def _written(self, memory: tuple, hidden: Tensor) -> tuple[tuple, Tensor]:
         context, seen, own = memory
         steps = len(own[0]) + 1
         bias = self.trunk.writing_bias.table(self.get_buffer(f"own_{steps}")).T[None, :, None, :]
-        for writer, (keys, values), before in zip(self.trunk.writing, context, own, strict=True):
+        for writer, (keys, values), before in zip(self.writers, context, own, strict=True):
             query, key, value = writer.attention.qkv_of(hidden).unbind(2)  # users asked heads size
             before.append((key, value))
             logits = torch.stack([(query * one).sum(-1) for one, _ in before], dim=-1).transpose(1, 2)
@@ -263,4 +268,6 @@ def _trunk(model: TokenGeneratorModel, history: int) -> _Causal | _EncoderDecode
         return _Causal(model.trunk, (history + 1) * model.levels + (model.part.user_tokens > 0) + model.part.ended)
     if isinstance(model.trunk, EncoderDecoderTrunk):
         return _EncoderDecoder(model.trunk, model.levels)
-    raise SettingsError(f"a {type(model.trunk).__name__} cannot be exported; causal_transformer and encoder_decoder can.")
+    raise SettingsError(
+        f"a {type(model.trunk).__name__} cannot be exported; causal_transformer and encoder_decoder can."
+    )

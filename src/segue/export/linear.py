@@ -17,14 +17,14 @@ class MixingGraph(nn.Module):
         super().__init__()
         self.register_buffer("mixing", mixing.float())
 
-    def forward(self, items: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, items: Tensor, lengths: Tensor) -> tuple[Tensor]:
         """The score of every item."""
         catalog = self.mixing.shape[0]
         # Places without an event all name one further item, which is cut off again.
         named = torch.where(filled(lengths, items.shape[1]), items, catalog)
         nothing = torch.zeros(items.shape[0], catalog + 1, device=items.device)
         had = nothing.scatter(1, named, torch.ones_like(named, dtype=nothing.dtype))
-        return had[:, :catalog] @ self.mixing
+        return (had[:, :catalog] @ self.mixing,)
 
 
 class NeighboursGraph(nn.Module):
@@ -39,11 +39,11 @@ class NeighboursGraph(nn.Module):
         self.register_buffer("nearest", nearest.long())
         self.register_buffer("similarity", similarity.float())
 
-    def forward(self, items: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, items: Tensor, lengths: Tensor) -> tuple[Tensor]:
         """The score of every item."""
         users, width = items.shape
         age = (lengths[:, None] - 1 - torch.arange(width, device=items.device)).clamp_min(0)
         counts = filled(lengths, width) * torch.pow(self.fading, age.float())
         values = (self.similarity[items] * counts[:, :, None]).flatten(1)
         nothing = torch.zeros(users, self.nearest.shape[0], device=items.device)
-        return nothing.scatter_add(1, self.nearest[items].flatten(1), values)
+        return (nothing.scatter_add(1, self.nearest[items].flatten(1), values),)

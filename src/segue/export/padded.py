@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, silu
 
+from segue.backbones.hstu import _Layer as HstuLayer
+from segue.backbones.hstu import _Trunk as HstuTrunk
 from segue.core.shapes import Bool, Float, Int
 from segue.kernels.hstu_attention.reference import time_buckets
 from segue.layers.attention import SelfAttention
@@ -31,7 +33,7 @@ class Newest(nn.Module):
         super().__init__()
         self.window, self.step = window, step
 
-    def forward(self, lengths: Int[Tensor, " users"], width: int | torch.SymInt) -> tuple[Tensor, Tensor]:
+    def forward(self, lengths: Int[Tensor, " users"], width: int) -> tuple[Tensor, Tensor]:
         """How many events each row keeps, and where each of its places is filled from."""
         surplus = (lengths - self.window).clamp_min(0)
         begin = torch.div(surplus, self.step, rounding_mode="floor") * self.step
@@ -44,12 +46,12 @@ class Newest(nn.Module):
         return self.window + self.step - 1
 
 
-def filled(lengths: Int[Tensor, " users"], width: int | torch.SymInt) -> Bool[Tensor, "users width"]:
+def filled(lengths: Int[Tensor, " users"], width: int) -> Bool[Tensor, "users width"]:
     """Which places hold an event."""
     return torch.arange(width, device=lengths.device) < lengths[:, None]
 
 
-def sees(lengths: Int[Tensor, " users"], width: int | torch.SymInt, *, causal: bool) -> Bool[Tensor, "users w w"]:
+def sees(lengths: Int[Tensor, " users"], width: int, *, causal: bool) -> Bool[Tensor, "users w w"]:
     """Which key (last axis) each query looks at; a place without an event looks at itself, so that nobody sees nothing.
 
     What stands there is never read.
@@ -184,7 +186,7 @@ class PaddedHstu(nn.Module):
     `timed` says whether there are times at all: without, the time bias plays no part.
     """
 
-    def __init__(self, trunk: nn.Module, length: int, *, timed: bool) -> None:
+    def __init__(self, trunk: HstuTrunk, length: int, *, timed: bool) -> None:
         super().__init__()
         self.trunk, self.length, self.timed = trunk, length, timed
 
@@ -195,8 +197,7 @@ class PaddedHstu(nn.Module):
         asked: Int[Tensor, "users width"] | None,
         times: Int[Tensor, "users width"] | None,
     ) -> tuple[Float[Tensor, "users width size"], list[KeysValues]]:
-        """The hidden vectors, and keys and values layer by layer; `asked` is the time that each event looks back from.
-        """
+        """The hidden vectors, and keys and values layer by layer; `asked` is when each event looks back from."""
         width = vectors.shape[1]
         steps = torch.arange(width, device=lengths.device)
         hidden = vectors + self.trunk.places(steps.clamp_max(self.length - 1))
@@ -239,7 +240,7 @@ class PaddedHstu(nn.Module):
 
     def _looks(
         self,
-        layer: nn.Module,
+        layer: HstuLayer,
         query: Tensor,
         keys: Tensor,
         values: Tensor,
@@ -257,12 +258,12 @@ class PaddedHstu(nn.Module):
         return mixed.transpose(1, 2).flatten(2)
 
     @property
-    def layers(self) -> list[nn.Module]:
+    def layers(self) -> list[HstuLayer]:
         """The lowest first."""
-        return list(self.trunk.layers)
+        return self.trunk.stack
 
 
-def _parts(layer: nn.Module, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _parts(layer: HstuLayer, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gate; query, key and value by heads."""
     users, width, _ = vectors.shape
     normed = layer_norm(vectors, vectors.shape[-1:], eps=1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,25 +34,19 @@ class RanksGraph(nn.Module):
         self.names = [f"{one.of}_{one.name}" for of in ("user", "place") for one in model.schema.fields_of(of)]
         self.newest = Newest(recipe.batches.history, recipe.batches.slack + 1)
         self.timed = timed and isinstance(recipe.backbone, hstu.Hstu) and recipe.backbone.timed
+        self.others = [*(["timestamps", "asked_at"] if self.timed else []), *self.names]
         self.flow = _flow(fitted, self.newest.longest, timed=self.timed)
 
     def forward(
-        self,
-        items: Tensor,
-        lengths: Tensor,
-        actions: Tensor,
-        candidates: Tensor,
-        timestamps: Tensor | None = None,
-        asked_at: Tensor | None = None,
-        facts: tuple[Tensor, ...] = (),
-    ) -> Tensor:
-        """P(action), `users candidates tasks`."""
+        self, items: Tensor, lengths: Tensor, actions: Tensor, candidates: Tensor, *others: Tensor
+    ) -> tuple[Tensor]:
+        """P(action), `users candidates tasks`; `others` are times, where they count, and facts."""
+        told = dict(zip(self.others, others, strict=True))
         kept, places = self.newest(lengths, items.shape[1])
         items = items.gather(1, places)
         done = actions.gather(1, places[:, :, None].expand(-1, -1, actions.shape[2]))
-        times = None if timestamps is None else timestamps.gather(1, places)
-        told = dict(zip(self.names, facts, strict=True))
-        return torch.sigmoid(self.flow(items, kept, done, candidates, times, asked_at, told))
+        times = told["timestamps"].gather(1, places) if self.timed else None
+        return (torch.sigmoid(self.flow(items, kept, done, candidates, times, told.get("asked_at"), told)),)
 
 
 class _DualFlow(nn.Module):
@@ -61,7 +55,7 @@ class _DualFlow(nn.Module):
     def __init__(self, model: DualFlowRankerModel, length: int, *, timed: bool) -> None:
         super().__init__()
         self.model = model
-        self.trunk = PaddedHstu(model.trunk, length + 1, timed=timed)
+        self.trunk = PaddedHstu(cast(hstu._Trunk, model.trunk), length + 1, timed=timed)
 
     def forward(
         self,
@@ -90,7 +84,7 @@ class _Interleaved(nn.Module):
     def __init__(self, model: InterleavedRankerModel, length: int, *, timed: bool) -> None:
         super().__init__()
         self.model = model
-        self.trunk = PaddedHstu(model.trunk, model.steps * length + 1, timed=timed)
+        self.trunk = PaddedHstu(cast(hstu._Trunk, model.trunk), model.steps * length + 1, timed=timed)
 
     def forward(
         self,
@@ -106,6 +100,8 @@ class _Interleaved(nn.Module):
         vectors, done = _vectors(model.items, items).flatten(2), _done(model.actions, actions)
         asked = _vectors(model.items, candidates).flatten(2)
         if model.part.apart:
+            assert model.widen is not None
+            assert model.action_norm is not None
             both = [model.norm(model.join(vectors)), model.action_norm(model.widen(done))]
             tokens = torch.stack(both, dim=2).flatten(1, 2)
             times = None if times is None else times.repeat_interleave(2, dim=1)
@@ -170,9 +166,9 @@ def _flow(fitted: FittedRanker, length: int, *, timed: bool) -> nn.Module:
         return _Prefix(model, length)
     with_trunk = f" over {backbone.kind()}" if backbone is not None else ""
     raise SettingsError(
-        f"{fitted.recipe.name}: a {fitted.recipe.model.kind()}{with_trunk} cannot be exported; it pairs every candidate "
-        "with every event, and there is no padded form of it. dual_flow_ranker and interleaved_ranker over hstu and "
-        "prefix_ranker over causal_transformer can (dfgr, metagr, gpsd)."
+        f"{fitted.recipe.name}: a {fitted.recipe.model.kind()}{with_trunk} cannot be exported; it pairs each "
+        "candidate with each event, and there is no padded form of it. dual_flow_ranker and interleaved_ranker over "
+        "hstu and prefix_ranker over causal_transformer can (dfgr, metagr, gpsd)."
     )
 
 
@@ -201,4 +197,6 @@ def _told(vectors: ContextVectors, facts: Facts, candidates: Tensor) -> list[Ten
 
 def _answers(heads: Any, hidden: Tensor, facts: Facts) -> Tensor:
     told = torch.cat([heads.norm(hidden), *_told(heads.context, facts, hidden[..., 0])], dim=2)
-    return torch.cat([tower(told) for tower in heads.towers], dim=2)
+    flat = told.flatten(0, 1)
+    answers = torch.cat([tower(flat) for tower in heads.towers], dim=1)
+    return answers.view(hidden.shape[0], hidden.shape[1], len(heads.towers))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast, no_type_check
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch.nn.functional import gelu, linear, normalize
 
 from segue.backbones import gru, hstu
 from segue.core.errors import SettingsError
-from segue.core.recipe import FittedModel
+from segue.core.recipe import FittedModel, ScoringRecipe
 from segue.export.padded import Newest, PaddedHstu, PaddedTransformer, at
 from segue.layers.transformer import Transformer
 from segue.models.item_scorer import ItemScorerModel
@@ -31,8 +31,8 @@ class ScoresGraph(nn.Module):
         self.question = model.part.question == "mask"
         self.newest = Newest(model.history)
         self.trunk = _padded(model.trunk, fitted, model.history + self.question, timed)
-        self.told = timed and isinstance(self.trunk, PaddedHstu) and fitted.recipe.knows_target_time
-        self.timed = timed and isinstance(self.trunk, PaddedHstu)
+        self.timed = isinstance(self.trunk, PaddedHstu) and self.trunk.timed
+        self.told = self.timed and fitted.recipe.knows_target_time
         self.register_buffer("counts", fitted.counts.float())
 
     def forward(
@@ -102,9 +102,10 @@ class PaddedGru(nn.Module):
         entering, recurring, bias, recurring_bias = (
             getattr(self.gru, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
-        entered = linear(vectors, entering, bias).transpose(0, 1)  # width users gates
-        begin = torch.zeros_like(vectors[:, 0])
+        entered = linear(vectors, entering, bias).transpose(0, 1).contiguous()  # width users gates
+        begin = torch.zeros(vectors.shape[0], vectors.shape[2], device=vectors.device)
 
+        @no_type_check  # a checker of shapes would be traced along with it
         def step(state: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
             of_reset, of_update, of_new = linear(state, recurring, recurring_bias).chunk(3, dim=1)
             reset, update, new = gates.chunk(3, dim=1)
@@ -125,11 +126,12 @@ def _padded(trunk: nn.Module, fitted: FittedModel, length: int, timed: bool) -> 
     """
     if isinstance(trunk, Transformer):
         return PaddedTransformer(trunk, length)
+    assert isinstance(fitted.recipe, ScoringRecipe)
     backbone = fitted.recipe.backbone
     if isinstance(backbone, hstu.Hstu) and not backbone.candidates:
-        return PaddedHstu(trunk, length, timed=timed)
+        return PaddedHstu(cast(hstu._Trunk, trunk), length, timed=timed and backbone.timed)
     if isinstance(backbone, gru.Gru):
-        return PaddedGru(trunk.gru)
+        return PaddedGru(cast(gru._Trunk, trunk).gru)
     raise SettingsError(
         f"{fitted.recipe.name}: the trunk {backbone.kind()} cannot be exported with these settings; "
         "causal_transformer, bidirectional, hstu (without candidates) and gru can."
