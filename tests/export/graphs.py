@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import torch
+from jaxtyping import config
 
 from segue.core.ranking_recipe import FittedRanker
 from segue.core.recipe import Recommender
@@ -17,6 +20,16 @@ from segue.export.parity import Program, largest_difference
 from segue.testing.requests import parity_requests
 from segue.testing.worlds import ring
 from tiny_systems import fitted
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Shapes are not checked while torch traces: sizes have no numbers then. The graphs are checked as they are."""
+    config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        config.update("jaxtyping_disable", False)
 
 
 def eager(graph: Graph) -> Program:

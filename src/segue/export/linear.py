@@ -15,7 +15,7 @@ class MixingGraph(nn.Module):
 
     def __init__(self, mixing: Tensor) -> None:
         super().__init__()
-        self.register_buffer("mixing", mixing.float())
+        self.register_buffer("mixing", mixing.float().contiguous())
 
     def forward(self, items: Tensor, lengths: Tensor) -> tuple[Tensor]:
         """The score of every item."""
