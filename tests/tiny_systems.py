@@ -27,7 +27,8 @@ SMALL = {
     "dfgr_small": {},
     "din_small": {"model.recent": 5},
 }  # fmt: skip
-RANKERS = ("dfgr_small", "din_small", "item_rate", "metagr_small", "gpsd_small")
+CLICKS = ("deepfm_small", "dcn_v2_small", "dlrm_small", "din_small", "dien_small")
+RANKERS = ("dfgr_small", "metagr_small", "gpsd_small", "item_rate", *CLICKS)
 NAMES = (*SMALL, "item_knn", "item_knn_fading", "ease", "popularity", "item_rate")
 
 

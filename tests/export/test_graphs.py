@@ -97,6 +97,11 @@ def test_k_widens_the_beam_as_it_does_with_us() -> None:
         ("metagr_small", FEW),
         ("metagr_small", {"model.apart": False, **FEW}),
         ("gpsd_small", {**FEW, "procedure.events.history": 7}),
+        ("deepfm_small", FEW),
+        ("dcn_v2_small", {"model.recent": 4, **FEW}),
+        ("dlrm_small", {"model.recent": 4}),
+        ("din_small", FEW),
+        ("din_small", {"model.softmax": True, "model.recent": 4}),
         ("gpsd_small", {"model.embedding": 8, "model.head": "linear", "model.actions": False}),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(map(str, value.values())) or "usual",
@@ -135,7 +140,7 @@ def test_the_cases_have_one_event_none_and_more_than_are_looked_at() -> None:
     [
         ("popularity", "answers from counts"),
         ("item_rate", "answers from counts"),
-        ("din_small", "no padded form"),
+        ("dien_small", "no padded form"),
     ],
 )
 def test_what_has_no_graph_is_refused_with_what_has_one(name: str, reason: str) -> None:

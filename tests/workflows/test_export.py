@@ -70,6 +70,8 @@ def programs(folder: Path) -> list[str]:
         ("tiger_small", {"model.user_tokens": 7}),
         ("tiger_t5_small", {}),
         ("dfgr_small", {}),
+        ("din_small", {"model.softmax": True}),
+        ("dlrm_small", {"model.recent": 4}),
         ("metagr_small", {"model.apart": False}),
         ("gpsd_small", {"model.head": "linear"}),
     ],

@@ -12,7 +12,9 @@ from segue.backbones import hstu
 from segue.core.errors import SettingsError
 from segue.core.ranking_recipe import FittedRanker
 from segue.data.passes import SharedHistory
+from segue.export.clicks import click_flow
 from segue.export.padded import Newest, PaddedHstu, PaddedTransformer, filled
+from segue.layers.click_model import ClickModel
 from segue.layers.facts import ActionVectors, ContextVectors, ItemVectors
 from segue.layers.transformer_judge import TransformerJudge
 from segue.models.dual_flow_ranker import DualFlowRankerModel
@@ -164,11 +166,13 @@ def _flow(fitted: FittedRanker, length: int, *, timed: bool) -> nn.Module:
         return _Interleaved(model, length, timed=timed)
     if isinstance(model, _PrefixRanker) and isinstance(model.trunk, TransformerJudge):
         return _Prefix(model, length)
+    if isinstance(model, ClickModel) and (over_padded := click_flow(model)) is not None:
+        return over_padded
     with_trunk = f" over {backbone.kind()}" if backbone is not None else ""
     raise SettingsError(
-        f"{fitted.recipe.name}: a {fitted.recipe.model.kind()}{with_trunk} cannot be exported; it pairs each "
-        "candidate with each event, and there is no padded form of it. dual_flow_ranker and interleaved_ranker over "
-        "hstu and prefix_ranker over causal_transformer can (dfgr, metagr, gpsd)."
+        f"{fitted.recipe.name}: a {fitted.recipe.model.kind()}{with_trunk} cannot be exported; there is no "
+        "padded form of it. dual_flow_ranker and interleaved_ranker over hstu, prefix_ranker over causal_transformer, "
+        "deepfm, dcn_v2, dlrm and din can (dfgr, metagr, gpsd and click models)."
     )
 
 
