@@ -9,6 +9,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = sorted((ROOT / "src" / "segue").rglob("*.py"))
+SPEAKS_HTTP = tuple(
+    f"segue.service.{name}" for name in ("app", "dependencies", "document", "gate", "listen", "looks", "routes")
+)
+"""The adapter to the packages of the extra `serve`, imported when a service is started."""
 LIBRARY = [str(path.relative_to(ROOT / "src")).removesuffix(".py").replace("/", ".") for path in SOURCE]
 
 
@@ -37,13 +41,20 @@ def test_nobody_prints_but_the_command_line() -> None:
     assert [str(path) for path in SOURCE if "cli" not in path.parts and printing.search(path.read_text())] == []
 
 
+def test_only_the_files_that_speak_http_know_its_packages() -> None:
+    knowing = re.compile(r"^\s*(from|import) (fastapi|starlette|uvicorn|prometheus_client)\b", re.MULTILINE)
+    names = [name for name, path in zip(LIBRARY, SOURCE, strict=True) if knowing.search(path.read_text())]
+    assert [name for name in names if not name.startswith(SPEAKS_HTTP)] == []
+
+
 @pytest.mark.slow
 def test_every_module_imports_without_the_optional_packages() -> None:
-    modules = [name.removesuffix(".__init__") for name in LIBRARY]
+    modules = [name.removesuffix(".__init__") for name in LIBRARY if not name.startswith(SPEAKS_HTTP)]
     script = (
         "import importlib, sys\n"
         "for name in ('tensorboard', 'mlflow', 'jaxtyping', 'beartype', 'torch.utils.tensorboard',\n"
-        "             'tokenizers', 'transformers', 'sentence_transformers', 'psycopg'):\n"
+        "             'tokenizers', 'transformers', 'sentence_transformers', 'psycopg', 'fastapi', 'starlette',\n"
+        "             'uvicorn', 'prometheus_client', 'onnx', 'onnxscript', 'onnxruntime', 'peft'):\n"
         "    sys.modules[name] = None\n"
         "import importlib.util as util\n"
         "whole = util.find_spec\n"
