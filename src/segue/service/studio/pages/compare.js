@@ -73,6 +73,8 @@ export function comparePage(address) {
       chosen = [reference.value, ...chosen.filter((name) => name !== reference.value)];
       update();
     });
+    const measuredOn = (run) => `${run.dataset} · ${run.fingerprint}`;
+    const several = new Set(usable.map(measuredOn)).size > 1;
     const checks = usable.map((run) => {
       const check = el("input", { type: "checkbox", value: run.name, checked: chosen.includes(run.name) });
       check.addEventListener("change", () => {
@@ -82,12 +84,16 @@ export function comparePage(address) {
         fillReference();
         update();
       });
-      return el("label", { class: "pick" }, check, run.name, el("small", {}, `${run.dataset} · ${run.fingerprint}`));
+      return el("label", { class: "pick" }, check, run.name, several && el("small", {}, measuredOn(run)));
     });
     fillReference();
     return [
-      el("fieldset", { class: "card" }, el("legend", {}, "Runs"), el("div", { class: "picks" }, checks)),
-      el("div", { class: "tools" }, el("div", {}, el("label", { for: "reference" }, "Held against"), reference)),
+      el(
+        "div",
+        { class: "tools" },
+        el("fieldset", { class: "card" }, el("legend", {}, "Runs"), el("div", { class: "picks" }, checks)),
+        el("div", {}, el("label", { for: "reference" }, "Held against"), reference),
+      ),
     ];
   }
 
