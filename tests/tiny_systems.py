@@ -15,7 +15,6 @@ from segue.testing.requests import parity_requests
 from segue.testing.worlds import ring
 from segue.workflows import systems
 
-SHORT = {"procedure.loop.epochs": 1, "procedure.loop.precision": "float32"}
 SMALL = {
     "sasrec_small": {"backbone.width": 8, "backbone.inner": 16, "batches.history": 10},
     "gru4rec_small": {"backbone.width": 8, "batches.history": 10},
@@ -28,7 +27,8 @@ SMALL = {
     "dfgr_small": {},
     "din_small": {"model.recent": 5},
 }  # fmt: skip
-RANKERS = ("dfgr_small", "din_small", "item_rate", "metagr_small", "gpsd_small")
+CLICKS = ("deepfm_small", "dcn_v2_small", "dlrm_small", "din_small", "dien_small")
+RANKERS = ("dfgr_small", "metagr_small", "gpsd_small", "item_rate", *CLICKS)
 NAMES = (*SMALL, "item_knn", "item_knn_fading", "ease", "popularity", "item_rate")
 
 
@@ -37,7 +37,8 @@ def fitted(name: str, **settings: object) -> Recommender:
     """The system of that name, fitted on the ring, or a ranker on the parity requests."""
     systems.load_shelves()
     recipe = systems.find(name)
-    learns = SHORT if hasattr(recipe, "procedure") else {}
+    paths = ("procedure.pretraining", "procedure.ranking.loop") if name.startswith("gpsd") else ("procedure.loop",)
+    learns = {f"{path}.epochs": 1 for path in paths} if hasattr(recipe, "procedure") else {}
     recipe = recipe.changed({**learns, **SMALL.get(name, {}), **settings})
     world = parity_requests() if name in RANKERS else ring(users=60)
     found = recipe.fit(world, Run(seed=1))

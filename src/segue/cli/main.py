@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import codes, data, explain, llm, rank, recommend, runs, scale, serve, study, systems, traffic
+from segue.cli import codes, data, explain, export, llm, rank, recommend, runs, scale, serve, study, systems, traffic
 from segue.core.errors import SegueError
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     rank.rank,
     serve.serve,
     traffic.traffic,
+    export.export,
     runs.compare,
     runs.reproduce,
     scale.scale,

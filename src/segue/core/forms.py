@@ -117,6 +117,15 @@ class TokenModel(Writer, Protocol):
 
 
 @runtime_checkable
+class Growing(Protocol):
+    """A `TokenModel` that can read and write items which came after it learnt, once they have codes."""
+
+    def with_codes(self, codes: ItemCodes) -> Any:
+        """The same weights for these codes, which begin with the model's own."""
+        ...
+
+
+@runtime_checkable
 class RankingModel(Protocol):
     """A model that says how likely each action is for items that are shown."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from segue.core.forms import (
     Backbone,
     Batches,
     Decoder,
+    Growing,
     ModelPart,
     Objective,
     Procedure,
@@ -67,6 +69,19 @@ class Recommender(ABC):
     @abstractmethod
     def weights(self) -> Mapping[str, Tensor]:
         """Everything fitted, as named tensors; `recipe.restore` makes the recommender from it again."""
+
+    def grown(self, new: Catalog) -> Recommender:
+        """The same system, which from now on also recommends these items, behind those of its catalog, and reads them.
+
+        Nothing is learnt, and the system shares its weights with this one.
+
+        Raises:
+            DataError: it cannot recommend one of them; says why.
+        """
+        raise DataError(
+            f"{self.recipe.name} learnt of each item from what users did with it before it was fitted, and nobody had "
+            "done anything with this one; fit it again."
+        )
 
     def to(self, device: torch.device) -> None:  # noqa: B027 - a system without a network has nothing to move
         """Answer on this device from now on, where the system has something to move."""
@@ -269,6 +284,20 @@ class FittedModel(Recommender):
         """The k best allowed items after each history, best first."""
         ranking = self.decoder(self.model, histories, k, rules)
         return popular_for_strangers(ranking, histories, self.counts.numpy(), k, rules)
+
+    def grown(self, new: Catalog) -> Recommender:
+        """With further items, where codes say what an item is; nobody has taken them yet, so strangers get others.
+
+        Raises:
+            DataError: it cannot recommend one of them; says why.
+        """
+        if self.tokenizer is None or not isinstance(self.model, Growing):
+            return super().grown(new)
+        grown = copy.copy(self)
+        grown.tokenizer, grown.catalog = self.tokenizer.extended(new), self.catalog.extended(new)
+        grown.model = self.model.with_codes(grown.tokenizer.codes)
+        grown.counts = torch.cat([self.counts, self.counts.new_zeros(len(new))])
+        return grown
 
     def to(self, device: torch.device) -> None:
         """Answer on this device from now on."""

@@ -46,6 +46,10 @@ class Catalog:
         """
         return _rows(self.ids, ids, what="item")
 
+    def extended(self, new: Catalog) -> Catalog:
+        """The same items with further ones behind them."""
+        return Catalog(pl.concat([self.table, new.table], how="diagonal_relaxed"))
+
     def names(self) -> pl.Series:
         """A readable name for each item: its title, or its id where there is none."""
         if "title" not in self.table.columns:

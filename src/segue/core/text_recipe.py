@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,6 +105,18 @@ class FittedText(Recommender):
         """The k best allowed items after each history, best first."""
         ranking = self.recipe.decoder(self.model, histories, k, rules)
         return popular_for_strangers(ranking, histories, self.model.counts.cpu().numpy(), k, rules)
+
+    def grown(self, new: Catalog) -> Recommender:
+        """With further items, known by their titles; nobody has taken them yet, so strangers get others.
+
+        Raises:
+            DataError: it cannot recommend one of them; says why.
+        """
+        if not hasattr(self.model, "with_titles"):
+            return super().grown(new)
+        grown = copy.copy(self)
+        grown.model, grown.catalog = self.model.with_titles(new.names()), self.catalog.extended(new)
+        return grown
 
     def to(self, device: torch.device) -> None:
         """Answer on this device from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,6 +95,17 @@ class FittedTokenizer(ABC):
         Raises:
             DataError: a new item cannot be given codes by this kind of tokenizer.
         """
+
+    def extended(self, new: Catalog) -> FittedTokenizer:
+        """The same tokenizer with further items behind those that it knows, whose codes do not change.
+
+        Raises:
+            DataError: a new item cannot be given codes.
+        """
+        grown = copy.copy(self)
+        grown.codes, grown.catalog = self.codes.extended(self.encode(new)), self.catalog.extended(new)
+        grown.__dict__.pop("_vectors", None)  # of the items before
+        return grown
 
     def decode(self, tuples: Int[np.ndarray, "asked levels"]) -> Int[np.ndarray, " asked"]:
         """The item row of each tuple, or `NOTHING`."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from segue.core.shapes import Int
 
@@ -30,6 +31,11 @@ class TokenRows(NamedTuple):
         """At most so many tokens of each row, from its beginning."""
         places, bounds = spans(self.bounds[:-1], np.minimum(self.lengths, lengths))
         return TokenRows(self.tokens[places], bounds)
+
+    def then(self, others: TokenRows) -> TokenRows:
+        """These rows and then the others."""
+        bounds = np.append(self.bounds, self.bounds[-1] + others.bounds[1:])
+        return TokenRows(np.append(self.tokens, others.tokens), bounds)
 
     def ended(self, end: int) -> TokenRows:
         """Each row with this token behind it."""
@@ -75,3 +81,11 @@ def pieces(
         end = max(begin + 1, fitting if rows is None else min(begin + rows, fitting))
         yield order[begin:end]
         begin = end
+
+
+def rows_in(known: pl.Series, asked: pl.Series) -> Int[np.ndarray, " asked"]:
+    """Which of the different texts `known` each text is, or -1."""
+    table = pl.DataFrame({"text": known, "row": np.arange(len(known))})
+    wanted = pl.DataFrame({"text": asked.cast(pl.String)})
+    rows = wanted.join(table, on="text", how="left", maintain_order="left")["row"].fill_null(-1).to_numpy()
+    return rows.astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -22,7 +23,7 @@ from segue.core.tables import Histories
 from segue.core.text_forms import Drafts, Known, Prompts, TextModelPart
 from segue.layers.language import LanguageTrunk
 from segue.models._free_beams import HalfWritten, InOrder, search
-from segue.models._token_rows import TokenRows, beside, pieces, spans
+from segue.models._token_rows import TokenRows, beside, pieces, rows_in, spans
 
 
 class TextGenerator(TextModelPart):
@@ -72,7 +73,7 @@ class TextGeneratorModel(nn.Module):
         self.part, self.trunk, self.prompts, self.history = part, trunk, prompts, prompts.history
         titles = self.title(prompts.response(known.titles.cast(pl.String)))  # as it would read in a text
         self.titles = titles.unique(maintain_order=True)
-        self._title_of = _rows_in(self.titles, titles)
+        self._title_of = rows_in(self.titles, titles)
         self._responses = TokenRows(*trunk.numbers(prompts.response(self.titles)))
         self._ahead = np.append(np.array(trunk.begin, dtype=np.int64), trunk.numbers(pl.Series([known.preamble]))[0])
         self._room = min(int(self._responses.lengths.max()), part.length) + 1
@@ -102,6 +103,35 @@ class TextGeneratorModel(nn.Module):
         longest = self._responses.lengths.argmax()
         item = (self._title_of == longest).nonzero()[0][:1]
         self._prompts(item, np.array([0, 1]), self._responses.lengths[[longest]] + 1)  # raises where it does not fit
+
+    def with_titles(self, titles: pl.Series) -> TextGeneratorModel:
+        """A model that shares the weights of this one and knows further items by their titles.
+
+        Prompts keep as much room for an answer as before, so that what is told of a history stays the same.
+
+        Raises:
+            DataError: a title does not fit into the context, or the model reads vectors that new items do not have.
+        """
+        if self.behaviour is not None:
+            raise DataError("it reads a vector of who took each item, and nobody has taken a new one; fit it again.")
+        asked = self.title(self.prompts.response(titles.cast(pl.String)))
+        known = pl.concat([self.titles, asked.rename(self.titles.name)]).unique(maintain_order=True)
+        new = known[len(self.titles) :]
+        grown = copy.copy(self)
+        grown._buffers = dict(self._buffers)
+        grown.__dict__ = {name: value for name, value in vars(grown).items() if name not in ("codes", "_tree")}
+        grown.titles = grown._told_titles = known
+        grown._title_of = np.append(self._title_of, rows_in(known, asked))
+        grown._responses = self._responses.then(TokenRows(*self.trunk.numbers(self.prompts.response(new))))
+        items = np.arange(len(self._title_of), len(grown._title_of))
+        answers = grown._responses.lengths[grown._title_of[items]] + 1
+        grown._prompts(items, np.arange(len(items) + 1), answers)  # raises where one does not fit
+        grown.title_of = grown._on_device(grown._title_of)
+        grown.counts = torch.cat([self.counts, self.counts.new_zeros(len(titles))])
+        if len(new):
+            with self._reading():
+                grown.places = torch.cat([self.places, self._read(new, Run())])
+        return grown
 
     @cached_property
     def codes(self) -> ItemCodes:
@@ -222,14 +252,14 @@ class TextGeneratorModel(nn.Module):
         before every text, or of the end token where it expects nothing.
         """
         different = texts.cast(pl.String).unique(maintain_order=True)
-        found = _rows_in(self.titles, different)
+        found = rows_in(self.titles, different)
         if not self.places[0].any():  # nothing was placed yet
             found[:] = -1
         vectors = self.places[self._on_device(found.clip(0))]
         new = found < 0
         if new.any():
             vectors[self._on_device(new)] = self._read(different.filter(pl.Series(new)), Run())
-        return vectors[self._on_device(_rows_in(different, texts))]
+        return vectors[self._on_device(rows_in(different, texts))]
 
     def title(self, texts: pl.Series) -> pl.Series:
         """The title in each text, as `Drafts` has them."""
@@ -365,11 +395,3 @@ class TextGeneratorModel(nn.Module):
 
 AT_ONCE = 4096
 """Rows whose prompts exist at once when texts are written."""
-
-
-def _rows_in(known: pl.Series, asked: pl.Series) -> Int[np.ndarray, " asked"]:
-    """Which of the different texts `known` each text is, or -1."""
-    table = pl.DataFrame({"text": known, "row": np.arange(len(known))})
-    wanted = pl.DataFrame({"text": asked.cast(pl.String)})
-    rows = wanted.join(table, on="text", how="left", maintain_order="left")["row"].fill_null(-1).to_numpy()
-    return rows.astype(np.int64)

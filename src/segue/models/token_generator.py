@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -86,6 +87,15 @@ class TokenGeneratorModel(nn.Module):
         self.register_buffer("offsets", torch.tensor(codes.offsets), persistent=False)
         self._tree = codes.tree
         self.whole = trunk.whole
+
+    def with_codes(self, codes: ItemCodes) -> TokenGeneratorModel:
+        """See `Growing`: a model that shares the weights of this one."""
+        assert codes.sizes == self.codes.sizes, "codes of other sizes have other tables"
+        grown = copy.copy(self)
+        grown._buffers = dict(self._buffers)
+        grown.item_codes = torch.from_numpy(codes.codes.astype("int64")).to(self.item_codes.device)
+        grown.codes, grown._tree = codes, codes.tree
+        return grown
 
     @property
     def tree(self) -> CodeTree:

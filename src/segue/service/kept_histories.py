@@ -18,6 +18,7 @@ from segue.core.ranking_recipe import FittedRanker
 from segue.core.recipe import FittedModel, Recommender
 from segue.core.shapes import Float, Int
 from segue.service.history_memory import HistoryMemory, Kept
+from segue.workflows.grow import Enlarged
 
 NEWER = 16
 """Events behind a kept history that are read on; a history with more of them is read anew."""
@@ -41,6 +42,8 @@ def with_kept_histories(recommender: Recommender, megabytes: float) -> Recommend
     Systems without a trunk that reads histories, and language models, come back as they are. What comes back is for
     one thread at a time. `memory_of` gives the memory, with counts of what happened.
     """
+    if isinstance(recommender, Enlarged):
+        return recommender.around(with_kept_histories(recommender.inner, megabytes))
     if not isinstance(recommender, FittedModel | FittedRanker) or not isinstance(recommender.model, Remembering):
         return recommender
     keeping = copy.copy(recommender)
@@ -50,6 +53,8 @@ def with_kept_histories(recommender: Recommender, megabytes: float) -> Recommend
 
 def memory_of(recommender: Recommender) -> HistoryMemory | None:
     """The memory of a system from `with_kept_histories`, or None where it has none."""
+    if isinstance(recommender, Enlarged):
+        return memory_of(recommender.inner)
     model = getattr(recommender, "model", None)
     return model.memory if isinstance(model, _Keeping) else None
 

@@ -88,6 +88,12 @@ class FittedSavedCodes(FittedTokenizer):
         """As the saved tokenizer does it."""
         return self.inner.encode(catalog)
 
+    def extended(self, new: Catalog) -> FittedTokenizer:
+        """With further items, whether the saved tokenizer knows them or has to encode them."""
+        unknown = rows_or_minus_one(self.inner.catalog, new) < 0
+        inner = self.inner.extended(Catalog(new.table.filter(pl.Series(unknown)))) if unknown.any() else self.inner
+        return FittedSavedCodes(self.part, self.catalog.extended(new), inner)
+
     def vectors(self) -> Float[np.ndarray, "items width"] | None:
         """What was quantised, or None."""
         vectors = self.inner.vectors()
@@ -168,8 +174,5 @@ def load(folder: Path) -> FittedTokenizer:
 
 def _with_newcomers(inner: FittedTokenizer, new: Catalog) -> FittedTokenizer:
     """The same tokenizer with further items in its catalog, as if they had been there when it was saved."""
-    inner.codes, inner.catalog = (
-        inner.codes.extended(inner.encode(new)),
-        Catalog(pl.concat([inner.catalog.table, new.table], how="diagonal_relaxed")),
-    )
-    return inner.part.restore(inner.catalog, inner.weights())
+    grown = inner.extended(new)
+    return grown.part.restore(grown.catalog, grown.weights())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
@@ -186,9 +185,7 @@ def add_items(folder: Path, items: Path, out: Path, *, overwrite: bool = False) 
         raise DataError(f"{items}: all of its {table.height:,} items have codes already.")
     shared = [name for name in known.columns if name in new.columns]
     new = new.select(pl.col(name).cast(known.schema[name], strict=False) for name in shared)
-    grown = copy.copy(tokenizer)
-    grown.codes = tokenizer.codes.extended(tokenizer.encode(Catalog(new)))
-    grown.catalog = Catalog(pl.concat([known, new], how="diagonal"))
+    grown = tokenizer.extended(Catalog(new))
     origin = {"kind": tokenizer.part.kind(), "codes of": str(folder), "new items from": str(items), "added": new.height}
     with whole_folder(out) as draft:
         saved_codes.save(draft, grown)
