@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test check audit bench docs clean
+.PHONY: demo test check audit bench docs images clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -45,6 +45,9 @@ bench: $(STAMP)  ## ours beside the peers, each in an environment of its own; ta
 
 docs: $(STAMP)  ## write docs/ledger.md and the README's table from ledger/
 	$(BIN)/python -m segue.workflows.ledger
+
+images: $(STAMP)  ## take the pictures of the studio in docs/images; fits what is missing in runs/studio
+	$(BIN)/python docs/images/make_studio_images.py
 
 clean:  ## remove what was built; runs stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

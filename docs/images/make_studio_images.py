@@ -30,6 +30,7 @@ SYSTEMS = {
 }
 SERVED = ("sasrec", "tiger", "item_knn")
 DESK, TALL, PHONE = ({"width": width, "height": height} for width, height in ((1280, 860), (1280, 1080), (360, 740)))
+SUFFIX = {"light": "", "dark": "-dark"}
 USER, ADDED = "u0012", "roast"
 """Whose page is shown, and the words of the item that they take."""
 
@@ -98,7 +99,7 @@ def shoot(browser: Browser, url: str, scheme: str) -> None:
         return page
 
     def save(page: Page, name: str) -> None:
-        page.screenshot(path=HERE / f"studio-{name}-{scheme}.png")
+        page.screenshot(path=HERE / f"studio-{name}{SUFFIX[scheme]}.png")
         page.context.close()
 
     save(tab(DESK, "runs"), "runs")

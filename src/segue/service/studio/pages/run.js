@@ -55,7 +55,7 @@ function draw(page) {
       {},
       el("h2", {}, "Paper"),
       el("p", {}, page.paper.words),
-      page.paper.url && el("p", {}, el("a", { href: page.paper.url, rel: "noreferrer" }, page.paper.url)),
+      /^https?:/.test(page.paper.url) && el("p", {}, el("a", { href: page.paper.url, rel: "noreferrer" }, page.paper.url)),
     ),
     recipe(page),
   ];
