@@ -5,6 +5,7 @@ import pytest
 from segue.objectives.flow_balance import FlowBalance
 from segue.recipes.gflowgr import CLAIMS, RECIPE, VARIANTS
 from segue.testing.contracts import check_recipe, first_losses
+from segue.tokenizers.random_codes import RandomCodes
 
 
 @pytest.mark.slow
@@ -15,8 +16,15 @@ def test_contract(name: str) -> None:
 
 
 def test_first_losses() -> None:
-    quick = VARIANTS["small"].changed({"procedure.before": None, "procedure.collaborative.procedure.loop.epochs": 1})
-    assert first_losses(quick, steps=3) == pytest.approx([2.25078, 2.12744, 2.06937], rel=1e-3)
+    """With drawn codes: fitted ones may differ by the rounding of a CPU, which turns near ties."""
+    quick = VARIANTS["small"].changed(
+        {
+            "tokenizer": RandomCodes(levels=3, size=8),
+            "procedure.before": None,
+            "procedure.collaborative.procedure.loop.epochs": 1,
+        }
+    )
+    assert first_losses(quick, steps=3) == pytest.approx([2.11067, 2.05407, 2.02705], rel=1e-3)
 
 
 def test_the_published_choices() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from segue.recipes.letter import RECIPE, VARIANTS
 from segue.testing.contracts import check_recipe, first_losses
+from segue.tokenizers.random_codes import RandomCodes
 from segue.tokenizers.rq_vae import RqVae
 
 
@@ -13,7 +14,9 @@ def test_contract() -> None:
 
 
 def test_first_losses() -> None:
-    assert first_losses(VARIANTS["small"], steps=3) == pytest.approx([2.07722, 1.98552, 1.95117], rel=1e-4)
+    """With drawn codes: fitted ones may differ by the rounding of a CPU, which turns near ties."""
+    drawn = VARIANTS["small"].changed({"tokenizer": RandomCodes(levels=3, size=8)})
+    assert first_losses(drawn, steps=3) == pytest.approx([2.08611, 2.01100, 1.97553], rel=1e-4)
 
 
 def test_it_differs_from_tiger_by_its_tokenizer() -> None:

@@ -14,6 +14,7 @@ from segue.models.token_generator import TokenGeneratorModel
 from segue.recipes.tiger import RECIPE, VARIANTS
 from segue.testing.contracts import check_recipe, first_losses
 from segue.testing.worlds import ring
+from segue.tokenizers.random_codes import RandomCodes
 from segue.tokenizers.residual_k_means import ResidualKMeans
 
 
@@ -24,7 +25,9 @@ def test_contract(name: str) -> None:
 
 
 def test_first_losses() -> None:
-    assert first_losses(VARIANTS["small"], steps=3) == pytest.approx([2.22662, 2.03947, 1.94526], rel=1e-4)
+    """With drawn codes: fitted ones may differ by the rounding of a CPU, which turns near ties."""
+    drawn = VARIANTS["small"].changed({"tokenizer": RandomCodes(levels=3, size=8)})
+    assert first_losses(drawn, steps=3) == pytest.approx([2.08611, 2.01100, 1.97553], rel=1e-4)
 
 
 @pytest.mark.slow
