@@ -45,10 +45,9 @@ export function runsPage(address) {
   }
 
   function drawCurves() {
-    const inOrder = groups(runs.filter((run) => !run.problem))
-      .flat()
-      .map((run) => run.name);
-    const names = inOrder.filter((name) => !chosen.size || chosen.has(name));
+    const [best = []] = groups(runs.filter((run) => run.dataset)).sort((a, b) => b.length - a.length);
+    const drawable = chosen.size ? groups(runs.filter((run) => chosen.has(run.name))).flat() : best;
+    const names = drawable.map((run) => run.name);
     const drawn = names.slice(0, DRAWN);
     fill(
       curves,
@@ -116,7 +115,8 @@ function groups(runs) {
     const key = run.problem ? "problem" : JSON.stringify([run.dataset, run.fingerprint, Object.keys(run.metrics)]);
     found.set(key, [...(found.get(key) ?? []), run]);
   }
-  return [...found.values()].map((group) => {
+  const measuredFirst = [...found.values()].sort(([a], [b]) => Boolean(b.dataset) - Boolean(a.dataset));
+  return measuredFirst.map((group) => {
     const deciding = Object.keys(group[0].metrics).at(-1);
     return deciding ? group.sort((a, b) => b.metrics[deciding].mean - a.metrics[deciding].mean) : group;
   });
