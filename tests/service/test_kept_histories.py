@@ -115,7 +115,7 @@ def agree(plain: Recommender, keeping: Recommender, histories: Histories, k: int
     assert not (moved & ~(np.pad(near, ((0, 0), (1, 0))) | np.pad(near, ((0, 0), (0, 1))))).any()
 
 
-def streamed(plain: Recommender, megabytes: float = 4.0, steps: int = 12, **asking: bool) -> HistoryMemory:
+def streamed(plain: Recommender, megabytes: float = 4.0, steps: int = 16, **asking: bool) -> HistoryMemory:
     """Ask both systems along a stream; every answer agrees, and the counts say how many were asked."""
     keeping = with_kept_histories(plain, megabytes)
     memory = memory_of(keeping)
@@ -123,13 +123,14 @@ def streamed(plain: Recommender, megabytes: float = 4.0, steps: int = 12, **aski
     stream, asked = Stream(), 0
     stream.happen(6 * (SHORT - 2))
     for _ in range(steps):
-        stream.happen(int(stream.rng.integers(0, 12)))
+        stream.happen(int(stream.rng.integers(0, 18)))
         some = stream.ask(int(stream.rng.integers(1, 7)), **asking)
         agree(plain, keeping, some)
         asked += int((some.lengths > 0).sum()) if isinstance(plain, FittedModel) else 0
         assert memory.nbytes <= memory.most
         assert memory.nbytes == sum(kept.nbytes for kept in memory._used)
     assert asked in (0, memory.exact + memory.extended + memory.read)
+    assert max(map(len, stream.pasts)) > WINDOW
     return memory
 
 

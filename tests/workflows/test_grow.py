@@ -132,6 +132,8 @@ def test_saved_codes_grow_as_the_codes_that_were_saved(writer: FittedModel, tmp_
     assert_old_answers_stay(fitted, system)
     again = system.recipe.restore(system.catalog, system.weights())
     assert np.array_equal(again.recommend(PASTS, 10).items, system.recommend(PASTS, 10).items)
+    saved_codes.save(tmp_path / "grown", system.tokenizer)
+    assert np.array_equal(saved_codes.load(tmp_path / "grown").codes.codes, system.model.codes.codes)
 
 
 def test_kept_histories_go_with_new_items(writer: FittedModel) -> None:

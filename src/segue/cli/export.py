@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from segue.cli.words import Json, RunFolder, print_json
+from segue.cli.words import Json, RunFolder, print_json, start_torch
 
 
 class Format(StrEnum):
@@ -37,8 +37,6 @@ def export(
       segue export runs/mine --out exported/
       segue export runs/tiger --out exported/tiger --format onnx -k 50
     """
-    from segue.cli.words import start_torch
-
     start_torch("cpu")
     from segue.workflows.export import FORMATS, export_run
 
@@ -55,6 +53,6 @@ def export(
     for name, parity in note.parity.items():
         console.print(
             f"{name}: the largest difference from the run is {parity.largest_difference:.1e} (relative), on "
-            f"{parity.rows} histories of {parity.shortest} to {parity.longest} events"
+            f"{parity.rows} rows of {parity.shortest} to {parity.longest} events"
         )
     console.print(f"{escape(str(out / 'README.md'))} has a program that runs as it stands.")

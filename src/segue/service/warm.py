@@ -258,7 +258,7 @@ class Warm:
             with_kept_histories(own, kept_megabytes) if kept_megabytes else own,
             self.dataset,
             self.recent,
-            added=self.added | new.keys(),
+            added=self.added.union(new),
             withdrawn=self.withdrawn,
             reasons={**self.reasons, **reasons},
             own=own,

@@ -21,17 +21,18 @@ _LOADED = {
 _NEEDED = {"torch": "torch and numpy", "onnx": "onnxruntime and numpy"}
 _NAMES = {"torch": "model.pt2", "onnx": "model.onnx"}
 _OF_FORM = {
-    "scores": """\
-scores = answers[-1]
-for user, history in enumerate(histories):
-    scores[user, history] = -np.inf  # what was taken already
-    print([ids[item] for item in np.argsort(-scores[user])[:5]])""",
-    "items": """\
-for found in answers[0]:
-    print([ids[item] for item in found if item >= 0])""",
-    "probabilities": """\
-for user, chances in enumerate(answers[0]):
-    print({ids[item]: round(float(chance[0]), 4) for item, chance in zip(inputs["candidates"][user], chances)})""",
+    "scores": (
+        "scores = answers[-1]",
+        "for user, history in enumerate(histories):",
+        "    scores[user, history] = -np.inf  # what was taken already",
+        "    print([ids[item] for item in np.argsort(-scores[user])[:5]])",
+    ),
+    "items": ("for found in answers[0]:", "    print([ids[item] for item in found if item >= 0])"),
+    "probabilities": (
+        "for user, chances in enumerate(answers[0]):",
+        "    judged = zip(inputs['candidates'][user], chances)",
+        "    print({ids[item]: round(float(chance[0]), 4) for item, chance in judged})",
+    ),
 }
 _FEEDS = {
     "timestamps": 'inputs["timestamps"] = 1_700_000_000 + 3600 * np.arange(width) + 0 * items  # yours come here',
@@ -78,7 +79,7 @@ def program(graph: Graph, name: str) -> str:
         'inputs = {"items": items, "lengths": np.array([len(history) for history in histories])}',
         *(_feed(port) for port in graph.inputs[2:]),
         loaded,
-        _OF_FORM[graph.form],
+        *_OF_FORM[graph.form],
     ]
     return "\n".join(lines)
 
