@@ -10,6 +10,7 @@ import { fill, nothing } from "../states.js";
 import { table } from "../table.js";
 
 const DRAWN = 6;
+const LESS = /^(LogLoss|NE|ECE)\b/; // of these less is better, so that a long bar would mislead
 
 export function runsPage(address) {
   const chosen = new Set();
@@ -45,7 +46,7 @@ export function runsPage(address) {
   }
 
   function drawCurves() {
-    const [best = []] = groups(runs.filter((run) => run.dataset)).sort((a, b) => b.length - a.length);
+    const [best = []] = groups(runs.filter((run) => run.dataset));
     const drawable = chosen.size ? groups(runs.filter((run) => chosen.has(run.name))).flat() : best;
     const names = drawable.map((run) => run.name);
     const drawn = names.slice(0, DRAWN);
@@ -115,8 +116,8 @@ function groups(runs) {
     const key = run.problem ? "problem" : JSON.stringify([run.dataset, run.fingerprint, Object.keys(run.metrics)]);
     found.set(key, [...(found.get(key) ?? []), run]);
   }
-  const measuredFirst = [...found.values()].sort(([a], [b]) => Boolean(b.dataset) - Boolean(a.dataset));
-  return measuredFirst.map((group) => {
+  const measuredFirst = (a, b) => Boolean(b[0].dataset) - Boolean(a[0].dataset) || b.length - a.length;
+  return [...found.values()].sort(measuredFirst).map((group) => {
     const deciding = Object.keys(group[0].metrics).at(-1);
     return deciding ? group.sort((a, b) => b.metrics[deciding].mean - a.metrics[deciding].mean) : group;
   });
@@ -149,7 +150,7 @@ function tableOf(group, chosen, changed) {
     );
     const cells = metrics.map((metric) => {
       const { mean, error } = run.metrics[metric];
-      return [number(mean), el("small", {}, ` ± ${number(error)}`), bar(mean / most[metric])];
+      return [number(mean), el("small", {}, ` ± ${number(error)}`), !LESS.test(metric) && bar(mean / most[metric])];
     });
     return [name, ...cells, day(run.fitted)];
   });
