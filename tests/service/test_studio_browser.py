@@ -419,6 +419,25 @@ def test_a_failing_question_leaves_the_rest_of_the_page(studio: Studio) -> None:
     expect(studio.page.locator(".events li").first).to_be_visible()
 
 
+def test_while_systems_are_being_loaded_the_page_waits(studio: Studio) -> None:
+    studio.provoked = True
+    answer = {"type": "urn:segue:problem:loading", "title": "Not available at the moment", "status": 503,
+              "detail": "The systems are being loaded.", "errors": []}  # fmt: skip
+    asked = []
+
+    def load(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) < 3:
+            route.fulfill(status=503, headers={"Retry-After": "0"}, json=answer)
+        else:
+            route.continue_()
+
+    studio.page.route("**/systems", load)
+    studio.open("user/u01")
+    assert len(studio.list_of("sasrec")) == 10
+    assert len(asked) == 3
+
+
 def test_what_is_not_there_is_said_with_a_way_back(studio: Studio) -> None:
     studio.provoked = True
     studio.open("run/nothing")

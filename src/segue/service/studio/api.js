@@ -3,6 +3,7 @@ import { askForToken, forgetToken, token } from "./token.js";
 
 const ROOT = new URL("../", location.href.split("#")[0]);
 const PATIENCE = 90_000;
+const LOADING = 60_000;
 
 /** Why there is no answer: RFC 9457 problem details, or words of ours where the service did not answer at all. */
 export class Failure extends Error {
@@ -38,14 +39,22 @@ export const post = (at, body) => answer("POST", addressOf(at), body).then((foun
 /** The same, where something is put into a state. */
 export const put = (at, body) => answer("PUT", addressOf(at), body).then((found) => found.json());
 
+/** Asks again where a token was missing, and for a while where systems are still being loaded. */
 async function answer(method, address, body) {
-  for (;;) {
+  for (let waited = 0; ;) {
     const used = token();
     const found = await fetched(method, address, body, used);
     if (found.ok) return found;
-    if (found.status !== 401) throw await failure(found);
+    const problem = await failure(found);
+    if (problem.type === "urn:segue:problem:loading" && waited < LOADING) {
+      const pause = 1000 * Number(found.headers.get("Retry-After") ?? 2);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      waited += pause;
+      continue;
+    }
+    if (found.status !== 401) throw problem;
     if (used && used === token()) forgetToken();
-    if (!token() && !(await askForToken(Boolean(used)))) throw await failure(found);
+    if (!token() && !(await askForToken(Boolean(used)))) throw problem;
   }
 }
 

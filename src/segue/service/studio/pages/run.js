@@ -55,7 +55,8 @@ function draw(page) {
       {},
       el("h2", {}, "Paper"),
       el("p", {}, page.paper.words),
-      /^https?:/.test(page.paper.url) && el("p", {}, el("a", { href: page.paper.url, rel: "noreferrer" }, page.paper.url)),
+      /^https?:/.test(page.paper.url) &&
+        el("p", {}, el("a", { href: page.paper.url, rel: "noreferrer" }, page.paper.url)),
     ),
     recipe(page),
   ];

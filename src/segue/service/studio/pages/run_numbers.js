@@ -5,30 +5,41 @@ import { lineChart } from "../line_chart.js";
 import { facts } from "../pieces.js";
 import { table } from "../table.js";
 
-/** Metrics by their length of list where they have one, else one under the other. */
+/** Metrics by their length of list, or of rankers by the action they are about; else one under the other. */
 export function numbers(report) {
-  const names = [...new Set(Object.keys(report.metrics).map((name) => name.split("@")[0]))];
-  const ks = [
-    ...new Set(Object.keys(report.metrics).flatMap((name) => (/@\d+$/.test(name) ? [Number(name.split("@")[1])] : []))),
-  ].sort((a, b) => a - b);
-  const value = (name) => {
-    const found = report.metrics[name];
-    return found ? [number(found.mean), el("small", {}, ` ± ${number(found.error)}`)] : "";
+  const parts = Object.keys(report.metrics).map((name) => ({ name, ...partsOf(name, report) }));
+  const rows = [...new Set(parts.map((part) => part.measure))];
+  const columns = [...new Set(parts.map((part) => part.of))].sort((a, b) => a - b || 0);
+  const cell = (measure, of) => {
+    const part = parts.find((one) => one.measure === measure && one.of === of);
+    if (!part) return "";
+    const { mean, error } = report.metrics[part.name];
+    return [number(mean), el("small", {}, ` ± ${number(error)}`)];
   };
-  const rows = names.map((name) => [
-    name,
-    ...(ks.length ? ks : [null]).map((k) => value(k === null ? name : `${name}@${k}`)),
-  ]);
-  const first = el(
-    "section",
-    {},
-    el("h2", {}, "Accuracy"),
-    el("p", { class: "soft" }, "Mean over users ± its standard error."),
-    table(["", ...(ks.length ? ks.map((k) => `at ${k}`) : ["value"])], rows, { caption: "Accuracy" }),
-    slices(report),
+  const accuracy = table(
+    ["", ...columns.map((of) => (typeof of === "number" ? `at ${of}` : of))],
+    rows.map((measure) => [measure, ...columns.map((of) => cell(measure, of))]),
+    { caption: "Accuracy" },
   );
   const beyond = Object.entries(report.beyond).map(([name, one]) => [name, precise(one)]);
-  return [first, beyond.length > 0 && el("section", {}, el("h2", {}, "Beyond accuracy"), facts(beyond))];
+  return [
+    el(
+      "section",
+      {},
+      el("h2", {}, "Accuracy"),
+      el("p", { class: "soft" }, "Mean over users ± its standard error."),
+      accuracy,
+      slices(report),
+    ),
+    beyond.length > 0 && el("section", {}, el("h2", {}, "Beyond accuracy"), facts(beyond)),
+  ];
+}
+
+/** NDCG@10 is NDCG at 10; of a ranker, AUC click is the AUC of click. */
+function partsOf(name, report) {
+  const judges = Object.keys(report.reliability).length > 0;
+  const [, measure, of] = (judges ? /^(\S+) (.+)$/ : /^(.+)@(\d+)$/).exec(name) ?? [null, name, "value"];
+  return { measure, of: judges || of === "value" ? of : Number(of) };
 }
 
 function slices(report) {
@@ -37,13 +48,12 @@ function slices(report) {
   const metrics = [...new Set(named.flatMap(([, one]) => Object.keys(one)))]
     .filter((name) => name !== "users")
     .slice(0, 6);
-  const rows = named.map(([name, one]) => [
-    name,
-    count(one.users ?? 0),
-    ...metrics.map((metric) => number(one[metric])),
-  ]);
+  const rows = named.map(([name, one]) => [name, count(one.users ?? 0), ...metrics.map((metric) => told(one[metric]))]);
   return table(["slice", "users", ...metrics], rows, { caption: "Slices of users" });
 }
+
+/** Whole numbers are counts. */
+const told = (value) => (Number.isInteger(value) ? count(value) : number(value));
 
 /** Of rankers: does it happen as often as it was said to? */
 export function judged(report) {

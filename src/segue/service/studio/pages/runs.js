@@ -10,6 +10,7 @@ import { fill, nothing } from "../states.js";
 import { table } from "../table.js";
 
 const DRAWN = 6;
+const LESS = /^(LogLoss|NE|ECE)\b/; // of these less is better, so that a long bar would mislead
 
 export function runsPage(address) {
   const chosen = new Set();
@@ -45,10 +46,9 @@ export function runsPage(address) {
   }
 
   function drawCurves() {
-    const inOrder = groups(runs.filter((run) => !run.problem))
-      .flat()
-      .map((run) => run.name);
-    const names = inOrder.filter((name) => !chosen.size || chosen.has(name));
+    const [best = []] = groups(runs.filter((run) => run.dataset));
+    const drawable = chosen.size ? groups(runs.filter((run) => chosen.has(run.name))).flat() : best;
+    const names = drawable.map((run) => run.name);
     const drawn = names.slice(0, DRAWN);
     fill(
       curves,
@@ -116,7 +116,8 @@ function groups(runs) {
     const key = run.problem ? "problem" : JSON.stringify([run.dataset, run.fingerprint, Object.keys(run.metrics)]);
     found.set(key, [...(found.get(key) ?? []), run]);
   }
-  return [...found.values()].map((group) => {
+  const measuredFirst = (a, b) => Boolean(b[0].dataset) - Boolean(a[0].dataset) || b.length - a.length;
+  return [...found.values()].sort(measuredFirst).map((group) => {
     const deciding = Object.keys(group[0].metrics).at(-1);
     return deciding ? group.sort((a, b) => b.metrics[deciding].mean - a.metrics[deciding].mean) : group;
   });
@@ -149,7 +150,7 @@ function tableOf(group, chosen, changed) {
     );
     const cells = metrics.map((metric) => {
       const { mean, error } = run.metrics[metric];
-      return [number(mean), el("small", {}, ` ± ${number(error)}`), bar(mean / most[metric])];
+      return [number(mean), el("small", {}, ` ± ${number(error)}`), !LESS.test(metric) && bar(mean / most[metric])];
     });
     return [name, ...cells, day(run.fitted)];
   });
