@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from segue.workflows.experiment import new
+from segue.workflows.fit import fit
 from segue.workflows.rank import rank
 from segue.workflows.recommend import recommend
 from service.served import problem, served
@@ -224,6 +226,24 @@ def test_metrics_count(client: TestClient) -> None:
     text = client.get("/metrics").text
     assert 'segue_requests_total{method="POST",route="/recommend",status="200"}' in text
     assert 'segue_answers_total{by="model",system="sasrec"}' in text
+
+
+@pytest.mark.slow
+def test_a_language_model_is_served_as_any_other(tmp_path: Path) -> None:
+    small = {
+        "data.users": 60, "data.items": 30, "procedure.loop.epochs": 1, "backbone.tiny.steps": 20,
+        "backbone.corpus.sentences": 50, "batches.samples": 64, "evaluation.users": 5,
+    }  # fmt: skip
+    fit(new("bigrec_small", "world", small, 0), tmp_path / "words", baselines=())
+    offline = recommend(tmp_path / "words", user="u07", k=4)
+    with served(tmp_path, ["words"]) as client:
+        online = post(client, "/recommend", user_id="u07", k=4)
+        assert [one["item_id"] for one in online["items"]] == [one["item_id"] for one in offline["items"]]
+        assert post(client, "/explain", user_id="u07", item_id="i07")["path"] is None
+        assert client.get("/systems").json()["systems"][0]["form"] == "words"
+        added = post(client, "/items", items=[{"item_id": "kettle", "title": "A brand new kettle"}])
+        assert added["recommendable"] == {"words": ["kettle"]}
+        assert post(client, "/recommend", user_id="u07", k=1, allow=["kettle"])["items"][0]["item_id"] == "kettle"
 
 
 def test_a_service_says_when_it_is_not_ready_yet(studio_shelf: Path, tmp_path: Path) -> None:

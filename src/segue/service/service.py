@@ -259,10 +259,9 @@ class Service:
         self.hosts, self.split = hosts, split
 
     def _open(self, run: str, folder: Path, notes: Sequence[ItemNote]) -> Warm:
-        with torch.inference_mode():
-            return Warm.open(
-                run, folder, self.recent, notes, kept_megabytes=self.settings.kept_megabytes, device=self.device
-            )
+        return Warm.open(
+            run, folder, self.recent, notes, kept_megabytes=self.settings.kept_megabytes, device=self.device
+        )
 
     async def _follow(self) -> None:
         """Take over, now and then, what other processes on the same store noted of items."""
