@@ -1,7 +1,7 @@
 """`segue serve` under load on the loopback: requests a second, waits at a fixed rate, and what batches are worth.
 
-A system of the size of MovieLens-1M is fitted for a few steps (speed does not depend on what was learnt) and served
-by the command that a user types. The load comes from this process and shares the cores with the service.
+A system of the size of MovieLens-1M is built and not trained (speed does not depend on what was learnt), and served by
+the command that a user types. The load comes from this process and shares the cores with the service.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from segue.workflows.fit import fit
 from segue.workflows.runs import dataset_of
 
 PACKAGES = ["segue", "torch", "fastapi", "uvicorn", "pydantic"]
-FEW: dict[str, Any] = {"procedure.loop.epochs": 1, "procedure.users": 64, "evaluation.users": 64}
+FEW: dict[str, Any] = {"procedure": "untrained", "evaluation.users": 64}
 SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "sasrec": ("sasrec_tuned", {"batches.history": 200, "backbone.width": 64}),
     "hstu": ("hstu", {"batches.history": 200}),

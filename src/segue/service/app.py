@@ -24,6 +24,8 @@ from segue.service.looks import Looks
 from segue.service.problems import MEDIA_TYPE, FieldFault, Problem, unavailable
 from segue.service.service import Service
 
+OFTEN = ("events", "recommend")
+"""Routes that are asked all the time come first: they are tried in order."""
 WORDS = (
     "Recommendations of fitted systems, with what users did a moment ago taken into account. Every error is an RFC "
     "9457 problem. Scores compare items of one answer."
@@ -46,8 +48,9 @@ def application(service: Service) -> FastAPI:
         responses=PROBLEMS, swagger_ui_oauth2_redirect_url=None,
     )  # fmt: skip
     app.state.service, app.state.looks = service, Looks()
-    for module in pkgutil.iter_modules(routes.__path__):
-        app.include_router(importlib.import_module(f"{routes.__name__}.{module.name}").router)
+    names = [module.name for module in pkgutil.iter_modules(routes.__path__)]
+    for name in sorted(names, key=lambda name: (name not in OFTEN, name)):
+        app.include_router(importlib.import_module(f"{routes.__name__}.{name}").router)
     document_problems(app)
     for kind, handler in (
         (Problem, _problem),

@@ -10,7 +10,7 @@ from segue.service.problems import ProblemDetails
 from segue.service.service import Service
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:  # without `async` it would go through a thread, for each request
     service: Service = request.app.state.service
     return service
 

@@ -87,7 +87,7 @@ def stamp(folder: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _looks(request: Request) -> Looks:
+async def _looks(request: Request) -> Looks:
     found: Looks = request.app.state.looks
     return found
 
