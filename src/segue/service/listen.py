@@ -16,8 +16,8 @@ from segue.service.app import application
 from segue.service.service import Service
 
 SWITCH = 0.0005
-"""Seconds that a thread may keep Python's lock while another wants it. The thread of a system gives it up at each product;
-with the usual 0.005 it waits ten times as long until the event loop gives it back."""
+"""Seconds that a thread may keep Python's lock while another wants it. The thread of a system gives it up at each
+product; with the usual 0.005 it waits ten times as long until the event loop gives it back."""
 CONNECTIONS = 2000
 """Connections that are open at once; further ones are turned away with 503."""
 
