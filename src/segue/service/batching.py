@@ -39,7 +39,7 @@ class MicroBatches(Generic[Question, Answer]):
         name: str,
         most: int,
         waiting: int,
-        watch: Callable[[int, float], None] = lambda size, seconds: None,
+        watch: Callable[[str, int, float], None] = lambda name, size, seconds: None,
     ) -> None:
         self._answer, self._most, self._limit, self._watch = answer, most, waiting, watch
         self.name = name
@@ -95,7 +95,7 @@ class MicroBatches(Generic[Question, Answer]):
             asked = [one for one in taken if not one.answer.done() and one.until > began]
             if asked:
                 self._settle(asked, self._answers([one.question for one in asked]))
-                self._watch(len(asked), time.monotonic() - began)
+                self._watch(self.name, len(asked), time.monotonic() - began)
 
     def _answers(self, questions: Sequence[Question]) -> Sequence[Answer | Exception]:
         try:

@@ -44,11 +44,7 @@ class Host:
     ) -> None:
         self.name, self._warm = name, warm
         self.batches: MicroBatches[Question, Any] = MicroBatches(
-            self._answer,
-            name=name,
-            most=batch,
-            waiting=waiting,
-            watch=lambda size, seconds: watch(name, size, seconds),
+            self._answer, name=name, most=batch, waiting=waiting, watch=watch
         )
 
     @property

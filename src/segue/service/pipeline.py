@@ -44,11 +44,7 @@ class Pipeline:
         self.retriever, self.ranker, self.candidates = retriever, ranker, candidates
         self.name = name = f"{retriever.name}+{ranker.name}"
         self.batches: MicroBatches[Question, Any] = MicroBatches(
-            self._answer,
-            name=name,
-            most=batch,
-            waiting=waiting,
-            watch=lambda size, seconds: watch(name, size, seconds),
+            self._answer, name=name, most=batch, waiting=waiting, watch=watch
         )
 
     @property
