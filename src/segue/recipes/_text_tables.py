@@ -77,11 +77,11 @@ TINY: dict[str, Any] = {
 """How much is learnt, by what, and how it answers.
 
 The language model has read what people took as lists of titles, as a large one has read the web, and no prompts. One
-that had read 200 of them wrote one popular title for everybody before it was tuned. That is nearer to most truths than
-what a tuned model writes, so SOFT's share never left 1 (`industrial`, three seeds). Of a title only the beginning is
-read, learnt and written: the rest of what shops call a title would cost most of the time that there is. All weights are
-learnt: with a base of an earlier budget adapters of rank 16 on all layers came to a validation NDCG@10 of 0.006 after 96
-steps, all weights to 0.015 after 128 (on `industrial`, each at one rate of its own).
+that had read 200 of them wrote one popular title for everybody before it was tuned. That is nearer to most truths
+than what a tuned model writes, so SOFT's share never left 1 (`industrial`). Of a title only the beginning is read,
+learnt and written: the rest of what shops call a title would cost most of the time that there is. All weights are
+learnt: with a base of an earlier budget adapters of rank 16 on all layers came to a validation NDCG@10 of 0.006 after
+96 steps, all weights to 0.015 after 128 (on `industrial`, each at one rate of its own).
 """
 SMALL: dict[str, Any] = {
     "batches": EveryPrefix(history=5, users=32, samples=2048),
@@ -110,8 +110,8 @@ half of its users."""
 TRIE: dict[str, Any] = {"decoder": "title_search", "decoder.search.beams": 10}
 """The same model, asked within the trie of titles."""
 POPULARITY: dict[str, Any] = {"decoder.injection": "injection", "decoder.injection.gamma": 100.0}
-"""The same texts, with popularity weighed in. Of 1, 10 and 100, gamma was chosen on validation cases of `industrial` by
-what plain tuning wrote (NDCG@10 0.0475, 0.0493, 0.0507; without 0.0405)."""
+"""The same texts, with popularity weighed in. Of 1, 10 and 100, gamma was chosen on validation cases of `industrial`
+by what plain tuning wrote (NDCG@10 0.0475, 0.0493, 0.0507; without 0.0405)."""
 SHOWN = ("NDCG@5", "HR@5", "HR@10", "NDCG@10")
 
 
