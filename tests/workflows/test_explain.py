@@ -16,10 +16,10 @@ from segue.core.ranking import Rules
 from segue.core.recipe import FittedModel, Recommender
 from segue.core.run import Run
 from segue.core.tables import Histories
+from segue.decoding._path import path_chances
 from segue.decoding._walk import tree_of
 from segue.decoding.beam_search import BeamSearch
 from segue.decoding.nearest_items import NearestItems
-from segue.decoding.path import path_chances
 from segue.decoding.title_search import TitleSearch
 from segue.procedures.untrained import Untrained
 from segue.recipes import bigrec, item_knn, tiger

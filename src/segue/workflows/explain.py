@@ -18,10 +18,10 @@ from segue.core.recipe import FittedModel, Recommender
 from segue.core.shapes import Float
 from segue.core.tables import Histories
 from segue.core.text_recipe import FittedText
+from segue.decoding._path import nodes_of, path_chances
 from segue.decoding.beam_search import BeamSearch
 from segue.decoding.exact_likelihood import ExactLikelihood
 from segue.decoding.nearest_items import NearestItems
-from segue.decoding.path import nodes_of, path_chances
 from segue.decoding.title_search import TitleSearch
 from segue.evaluation.code_words import ItemTerms, under
 from segue.evaluation.note import Note
