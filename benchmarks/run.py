@@ -147,6 +147,15 @@ COMPARISONS = {
         (Side("ours/kept_histories", "", "--quick"),),
         allocators=("tuned",),
     ),
+    **{
+        f"serving_{system}": Comparison(
+            f"requests a second that a served {system} answers to 64 who ask at once, each asking again; ML-1M",
+            (Side("ours/serving", f"--log {{ml1m}} --system {system} --rate {rate} --threads 1", "--seconds 1"),),
+            allocators=("default",),
+            rounds=1,
+        )
+        for system, rate in (("sasrec", 300), ("hstu", 300), ("codes", 30))
+    },
     "language_training": Comparison(
         "transformers' Trainer beside our fine-tuning of the same language model: tokens per second, adapters",
         (Side("ours/language_training", "--data {data}/ml-1m --learn adapters", "--steps 2 --rounds 1"),),
