@@ -85,7 +85,7 @@ async def _tell(service: Service, server: object, url: str, listening: Listening
     except SegueError:
         server.should_exit = True  # type: ignore[attr-defined]
         return
-    # What has been loaded stays: looked through for cycles again and again it would stop all answers for 0.1 s each time.
+    # What has been loaded stays. Looked through for cycles now and then, it would stop all answers for 0.1 s each time.
     gc.collect()
     gc.freeze()
     systems = ", ".join(f"{name} ({host.warm.system})" for name, host in service.hosts.items())
