@@ -10,6 +10,9 @@ import typer
 
 from segue.cli.words import Device, start_torch
 
+SHORTEST = 16
+"""Characters that a token has at least."""
+
 
 def serve(
     runs: Annotated[
@@ -67,7 +70,7 @@ def serve(
 
     require("fastapi", extra="serve")
     require("uvicorn", extra="serve")
-    from segue.service.listen import Listening, listen
+    from segue.service.listen import Listening, bound, listen
     from segue.service.open_store import open_store
     from segue.service.service import Service
     from segue.service.settings import ServiceSettings
@@ -83,20 +86,32 @@ def serve(
         retriever=retriever, ranker=ranker, candidates=candidates, fallback=fallback, batch=batch, waiting=waiting,
         deadline=deadline, rate=rate, burst=burst, kept_megabytes=kept, threads=threads, ledger=ledger,
     )  # fmt: skip
+    listener = bound(settings)
     where = store or f"sqlite:///{runs[0].resolve().parent / 'live.sqlite'}"
     service = Service(settings, given, served, open_store(where), place)
-    listen(service, Listening(say=lambda words: typer.echo(words, err=True), store=where if store is None else None))
+    listen(
+        service,
+        listener,
+        Listening(say=lambda words: typer.echo(words, err=True), store=where if store is None else None),
+    )
 
 
 def _token(file: Path | None) -> str | None:
     from segue.core.errors import SettingsError
 
-    if file is None:
-        return os.environ.get("SEGUE_TOKEN") or None
+    where = "SEGUE_TOKEN" if file is None else f"--token-file {file}"
     try:
-        return file.read_text(encoding="utf-8").strip()
+        token = os.environ.get("SEGUE_TOKEN") if file is None else file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--token-file {file} cannot be read: {error}") from None
+        raise SettingsError(f"{where} cannot be read: {error}") from None
+    if token is None:
+        return None
+    if len(token) < SHORTEST or not token.isascii() or not token.isprintable():
+        raise SettingsError(
+            f"{where}: a token has {SHORTEST} plain characters or more (this one: {len(token)}); make one by "
+            "'openssl rand -hex 32'."
+        )
+    return token
 
 
 def _shares(text: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from segue.core.errors import SegueError, SettingsError
 from segue.core.extras import require
 from segue.service.app import application
 from segue.service.service import Service
+from segue.service.settings import ServiceSettings
 
 SWITCH = 0.0005
 """Seconds that a thread may keep Python's lock while another wants it. The thread of a system gives it up at each
@@ -32,14 +33,12 @@ class Listening:
     """Where events are kept, if nobody chose it."""
 
 
-def listen(service: Service, listening: Listening) -> None:
-    """Serve until Ctrl-C or SIGTERM, then finish what was begun.
+def bound(settings: ServiceSettings) -> socket.socket:
+    """A socket on the address that the settings name, before anything else is touched.
 
     Raises:
         SettingsError: the address is taken or not ours, or others could reach a service without a token.
-        SegueError: the systems cannot be loaded.
     """
-    settings = service.settings
     if not settings.loopback and settings.token is None:
         raise SettingsError(
             f"--host {settings.host}: others can reach the service there, so it needs a token. Write one to a file "
@@ -47,15 +46,27 @@ def listen(service: Service, listening: Listening) -> None:
         )
     try:
         listener = socket.create_server(
-            (settings.host, settings.port), family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET,
-            backlog=1024, reuse_port=False,
-        )  # fmt: skip
+            (settings.host, settings.port),
+            family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET,
+            backlog=1024,
+            reuse_port=False,
+        )
     except OSError as error:
         raise SettingsError(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port."
         ) from None
     # asyncio does it only for sockets that say they are TCP; without, each body waits 40 ms for the head's receipt
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def listen(service: Service, listener: socket.socket, listening: Listening) -> None:
+    """Serve until Ctrl-C or SIGTERM, then finish what was begun.
+
+    Raises:
+        SegueError: the systems cannot be loaded.
+    """
+    settings = service.settings
     uvicorn = require("uvicorn", extra="serve")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(

@@ -232,7 +232,6 @@ class Service:
             await asyncio.to_thread(self._load_all)
         except SegueError as error:
             self.broken = str(error)
-            _LOG.error("%s", error)
         except Exception as error:
             self.broken = f"{type(error).__name__}: {error}"
             _LOG.exception("the systems could not be loaded")
