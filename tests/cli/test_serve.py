@@ -8,6 +8,8 @@ import pytest
 
 from segue.cli.serve import _shares, _token
 from segue.core.errors import SettingsError
+from segue.service.listen import bound
+from segue.service.settings import ServiceSettings
 
 
 def test_shares_are_read_and_wrong_ones_refused() -> None:
@@ -37,3 +39,12 @@ def test_a_weak_token_is_refused_and_not_told(tmp_path: Path) -> None:
         assert not weak or weak not in str(refused.value)
     with pytest.raises(SettingsError, match="cannot be read"):
         _token(tmp_path / "nothing")
+
+
+def test_an_address_is_tried_before_anything_is_touched() -> None:
+    with pytest.raises(SettingsError, match="needs a token"):
+        bound(ServiceSettings(host="0.0.0.0", port=0))
+    with bound(ServiceSettings(port=0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1 port {port}"):
+            bound(ServiceSettings(port=port))
