@@ -14,12 +14,15 @@ from segue.core.batches import Responses, SequenceBatch
 from segue.core.codes import ItemCodes
 from segue.core.tables import Histories
 from segue.core.text_forms import Drafts
+from segue.language.instruction import Instruction
 
 NO_CODES = ItemCodes(np.zeros((1, 1), dtype=np.int64), (1,))
 
 
 class Told(Table):
     """After a history that ends with item i it writes the title `says[i]` in quotes, and worse beams behind it."""
+
+    prompts = Instruction(history=5)
 
     def __init__(
         self,

@@ -167,7 +167,7 @@ VARIANTS = {
         | _SMALL
         | {
             "procedure.before": Loop(
-                epochs=8, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05), evaluate_every=8
+                epochs=12, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05), evaluate_every=12
             ),
             "procedure.loop.epochs": 2,
             "procedure.loop.evaluate_every": 2,
