@@ -32,7 +32,6 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "sasrec": ("sasrec_tuned", {"batches.history": 200, "backbone.width": 64}),
     "hstu": ("hstu", {"batches.history": 200}),
     "codes": ("tiger_random", {}),
-    "codes_joint": ("tiger_joint", {}),
 }
 """By name: the recipe and what is changed of it."""
 

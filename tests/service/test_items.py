@@ -90,3 +90,12 @@ def test_what_another_process_does_to_items_is_taken_over(studio_shelf: Path, st
                 break
         else:
             pytest.fail(f"{best} was withdrawn by one process and is still recommended by the other")
+
+
+def test_a_new_item_stands_behind_those_that_the_ranker_can_judge(studio_shelf: Path, store: str) -> None:
+    with served(studio_shelf, ["tokens", "dfgr"], store, retriever="tokens", ranker="dfgr") as client:
+        alike = client.get("/items/i07").json()
+        client.post("/items", json={"items": [{"item_id": "new one", "title": alike["title"]}]})
+        assert listed(client, "tokens+dfgr")[-1] == "new one"
+        asked = {"user_id": "u07", "candidates": ["new one", "i03"], "system": "dfgr"}
+        assert "cannot judge 'new one'" in problem(client.post("/rank", json=asked), 422, "refused")["detail"]

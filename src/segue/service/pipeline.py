@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
-from segue.core.errors import SettingsError
+from segue.core.errors import SegueError, SettingsError
 from segue.core.ranking_recipe import Ranker
 from segue.service.batching import MicroBatches
 from segue.service.host import Host
@@ -81,8 +82,10 @@ class Pipeline:
             return named if isinstance(named, Exception) else RuntimeError(f"{self.name}: no list of candidates came")
         if not named.known or not named.items:
             return replace(named, items=named.items[: question.k])
-        known = [one for one in named.items if one.item_id in ranker.row_of]
-        strangers = [one for one in named.items if one.item_id not in ranker.row_of]
+        # Items that came later have no vector by which they could be judged.
+        able = [one.item_id in ranker.row_of and one.item_id not in ranker.reasons for one in named.items]
+        known = list(compress(named.items, able))
+        strangers = [one for one, judged in zip(named.items, able, strict=True) if not judged]
         try:
             with ranker.lock:
                 judge = ranker.recommender
@@ -90,7 +93,7 @@ class Pipeline:
                     raise invalid(f"{ranker.run} does not judge candidates; swap a ranker in.", name="wrong-form")
                 rows = ranker.rows([one.item_id for one in known], "body.candidates")
                 chances, _ = probabilities(ranker, judge, question.asked, rows)
-        except Problem as problem:
+        except (Problem, SegueError) as problem:
             return problem
         order = np.argsort(-chances[:, 0], kind="stable").tolist() if known else []
         best = [

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from segue.core.errors import SegueError
 from segue.core.ranking import Rules
 from segue.core.ranking_recipe import Ranker, shown
 from segue.service.problems import Problem, invalid
@@ -214,7 +215,7 @@ def _fill(
     try:
         for (place, _), one in zip(numbered, answer([question for _, question in numbered]), strict=True):
             found[place] = one
-    except Problem as problem:
+    except (Problem, SegueError) as problem:
         if len(numbered) == 1:
             found[numbered[0][0]] = problem
             return

@@ -166,8 +166,7 @@ class Warm:
     @cached_property
     def popularity(self) -> Int[np.ndarray, " items"]:
         """The rows of the run's own items, those with most events first."""
-        counts = np.bincount(np.asarray(self.dataset.log.items), minlength=len(self.dataset.catalog))
-        return np.argsort(-counts, kind="stable")
+        return np.argsort(-self.popular_counts, kind="stable")
 
     @cached_property
     def popular_counts(self) -> Int[np.ndarray, " items"]:
