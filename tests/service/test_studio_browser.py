@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -269,6 +270,29 @@ def test_an_item_is_withdrawn_and_put_back(studio: Studio, server: StudioServer)
     studio.page.get_by_role("button", name=f"Put back {item['title']}").click()
     expect(studio.page.get_by_role("button", name=f"Withdraw {item['title']}")).to_be_visible()
     assert ask(server, "/recommend", question)["items"][0] == item
+
+
+def test_a_list_on_its_way_does_not_undo_what_was_done_meanwhile(studio: Studio, server: StudioServer) -> None:
+    item = ask(server, "/recommend", {"user_id": "u04", "system": "sasrec"})["items"][0]
+    put_back = studio.page.get_by_role("button", name=f"Put back {item['title']}")
+    studio.open("live")
+    studio.page.get_by_label("Find", exact=True).fill(item["item_id"])
+    withdraw = studio.page.locator(f".catalog li[data-item='{item['item_id']}']:only-child button")
+    expect(withdraw).to_be_visible()
+    held: list[Route] = []
+    studio.page.route("**/items?*", lambda route: held.append(route), times=1)
+    studio.page.get_by_label("Find", exact=True).fill(item["title"])
+    until = time.monotonic() + 10
+    while not held and time.monotonic() < until:
+        studio.page.wait_for_timeout(20)
+    before = held[0].fetch()
+    withdraw.click()
+    expect(put_back).to_be_focused()
+    held[0].fulfill(response=before)
+    studio.page.wait_for_timeout(200)
+    expect(put_back).to_be_focused()
+    put_back.click()
+    expect(studio.page.get_by_role("button", name=f"Withdraw {item['title']}")).to_be_focused()
 
 
 def test_a_run_is_swapped_in_only_when_confirmed(studio: Studio, server: StudioServer) -> None:

@@ -68,8 +68,8 @@ VARIANTS = {
     ),
 }
 _ALPHAS = (0.1, 1.0, 10.0, 100.0)
-_WRITTEN: dict[str, Any] = {"drafts": "soft_tiny", "seeds": 1}
-"""Schedules and controls learn the drafts that are there, for one seed."""
+_WRITTEN: dict[str, Any] = {"drafts": "soft_tiny"}
+"""Schedules and controls learn the drafts that are there."""
 CLAIMS = (
     *text_claims("sasrec_world", told=False, seeds=1),
     *text_claims("soft_tiny", tuned="bigrec_tiny"),
@@ -83,13 +83,13 @@ CLAIMS = (
     *text_claims(
         "soft_tiny", {"procedure.schedule": Staged(epochs=TUNING.epochs // 2)}, suffix="-sd-then-sft", **_WRITTEN
     ),
-    *text_claims("bigrec_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-equal-compute", seeds=1),
+    *text_claims("bigrec_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-equal-compute"),
     *(
         claim
         for alpha in _ALPHAS
         for claim in text_claims(
             "soft_tiny", {} if alpha == 1 else {"procedure.schedule.alpha": alpha}, suffix=f"-alpha-{alpha:g}",
-            seeds=1, sweep="alpha", at=alpha, trained=alpha == 1,
+            sweep="alpha", at=alpha, trained=alpha == 1,
             tuned="bigrec_tiny" if alpha == 1 else "", drafts="" if alpha == 1 else "soft_tiny",
         )
     ),

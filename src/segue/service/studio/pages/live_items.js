@@ -12,8 +12,9 @@ export function itemsSection() {
   const words = el("input", { type: "search", id: "item-words", placeholder: "title or id" });
   const list = el("div");
   let timer = 0;
-  const refresh = () =>
-    fill(
+  const refresh = () => {
+    clearTimeout(timer);
+    return fill(
       list,
       () => get("/items", { query: words.value.trim(), limit: SHOWN }),
       ({ total, items }) =>
@@ -22,13 +23,20 @@ export function itemsSection() {
               el(
                 "ul",
                 { class: "plain catalog" },
-                items.map((item) => row(item)),
+                items.map((item) => row(item, changed)),
               ),
               total > items.length &&
                 el("p", { class: "soft small" }, `${count(total)} fit; the first ${items.length} are shown.`),
             ]
           : nothing("No item fits."),
     );
+  };
+  /** Asked anew, as an answer on its way shows the item as it was; the focus stays where the person acted. */
+  const changed = async (item) => {
+    await refresh();
+    const node = [...list.querySelectorAll("li")].find((one) => one.dataset.item === item.item_id);
+    if (document.activeElement === document.body) node?.querySelector("button").focus();
+  };
   words.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(refresh, 150);
@@ -53,9 +61,9 @@ export function itemsSection() {
   );
 }
 
-function row(item) {
+function row(item, changed) {
   const said = el("span");
-  const node = el("li", { class: item.available ? null : "withdrawn" });
+  const node = el("li", { class: item.available ? null : "withdrawn", "data-item": item.item_id });
   const button = el(
     "button",
     { type: "button", "aria-label": `${item.available ? "Withdraw" : "Put back"} ${item.title}` },
@@ -66,9 +74,7 @@ function row(item) {
     try {
       const now = await put(path`/items/${item.item_id}/availability`, { available: !item.available });
       announce(`${now.title} was ${now.available ? "put back" : "withdrawn"}.`);
-      const fresh = row(now);
-      node.replaceWith(fresh);
-      fresh.querySelector("button").focus();
+      await changed(now);
     } catch (error) {
       button.disabled = false;
       said.replaceChildren(failure(error));
