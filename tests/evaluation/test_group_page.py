@@ -3,7 +3,18 @@
 import pytest
 
 from evaluation.test_page import read
-from segue.evaluation.group_page import Cell, GroupReport, Point, Sweep, System, Table, markdown, page, write_group
+from segue.evaluation.group_page import (
+    Cell,
+    GroupReport,
+    Pair,
+    Point,
+    Sweep,
+    System,
+    Table,
+    markdown,
+    page,
+    write_group,
+)
 from segue.evaluation.protocol import Protocol
 from segue.evaluation.report import DatasetNote
 
@@ -70,6 +81,23 @@ def test_the_page_is_whole_and_draws_what_there_is(tmp_path) -> None:
     assert "trajectories 5 (gflowgr --row b): seed 0" in words
     back = GroupReport.model_validate_json((tmp_path / "gflowgr" / "report.json").read_text("utf-8"))
     assert back == report
+
+
+def test_pairs_stand_under_their_table() -> None:
+    pair = Pair(
+        system="soft", row="beauty", beside="bigrec--beauty", metric="HR@5", seeds=[0, 1], gain=-0.1,
+        difference=(-0.004, -0.006, -0.002), p=0.0004,
+    )  # fmt: skip
+    report = group(system("letter", SFT), system("gflowgr", TB))
+    table = report.tables[0].model_copy(update={"pairs": [pair, pair.model_copy(update={"gain": None, "p": 0.034})]})
+    report = report.model_copy(update={"tables": [table]})
+    said = markdown(report)
+    interval = "-0.0040 [-0.0060, -0.0020]".replace("-", "\N{MINUS SIGN}")
+    assert "| system | against | seeds | gain | HR@5 | p |\n| --- | --- | ---: | ---: | ---: | ---: |" in said
+    assert f"| soft --row beauty | bigrec --row beauty | 2 | \N{MINUS SIGN}10.0 % | {interval} | < 0.001 |" in said
+    assert f"| – | {interval} | 0.034 |" in said
+    _, words = read(page(report))
+    assert f"soft --row beauty bigrec --row beauty 2 \N{MINUS SIGN}10.0 % {interval} < 0.001" in words
 
 
 def test_a_table_of_nothing_is_a_page_too() -> None:

@@ -16,6 +16,7 @@ from segue.core.errors import DataError, RunError, SettingsError
 from segue.evaluation.comparison import tabulate
 from segue.evaluation.group_page import GroupReport
 from segue.evaluation.report import Measured, read_report
+from segue.evaluation.significance import holm, paired
 from segue.workflows import ledger, reproduce
 from segue.workflows.group import group_report
 from segue.workflows.runs import experiment_of
@@ -125,6 +126,38 @@ def test_a_table_may_be_held_against_another_row_than_the_first(done: dict[str, 
     assert [system.name for system in report.tables[0].systems] == [TUNER, SMALL]
     assert report.tables[0].systems[0].cells["HR@10"].p is None
     assert report.tables[0].systems[1].cells["HR@10"].p is not None
+
+
+def test_a_row_is_held_against_the_one_it_names_on_the_seeds_that_both_have(done: dict[str, Path]) -> None:
+    one, other = (point.model_copy(update={"beside": f"{TUNER}--walks"}) for point in SWEPT)
+    tuned = TUNED.model_copy(update={"beside": f"{SMALL}--walks"})
+    report = group_report("toy", [BASE, tuned, DEFAULT, one, other], done["data"], done["folder"])
+    named = {(pair.row, pair.beside): pair for pair in report.tables[0].pairs}
+    assert list(named) == [("walks", f"{SMALL}--walks"), *((f"walks-{at}", f"{TUNER}--walks") for at in (0.5, 0.001))]
+    pair = named["walks", f"{SMALL}--walks"]
+    found = paired(*(np.stack([run.values["NDCG@10"] for run in measured(done, claim)]) for claim in (TUNED, BASE)))
+    assert (pair.metric, pair.seeds, pair.difference) == ("NDCG@10", [0, 1], (found.mean, found.low, found.high))
+    first = [Measured.read(run_folder(done, claim, 0)).values["NDCG@10"] for claim in (SWEPT[0], TUNED)]
+    point = named["walks-0.5", f"{TUNER}--walks"]
+    assert (point.seeds, point.gain) == ([0], pytest.approx(first[0].mean() / first[1].mean() - 1))
+    each = [found.p, *(paired(run, first[1]).p for run in _swept(done))]
+    assert [pair.p for pair in report.tables[0].pairs] == holm(each)
+
+
+def _swept(places: dict[str, Path]) -> list[np.ndarray]:
+    return [Measured.read(run_folder(places, claim, 0)).values["NDCG@10"] for claim in SWEPT]
+
+
+def test_a_row_that_no_run_is_there_for_is_in_no_pair(places: dict[str, Path]) -> None:
+    shutil.rmtree(places["folder"] / BASE.run_name)
+    tuned = TUNED.model_copy(update={"beside": f"{SMALL}--walks", "start": ""})
+    assert group_report("toy", [BASE, tuned], places["data"], places["folder"]).tables[0].pairs == []
+
+
+def test_a_row_that_is_held_against_none_of_its_table_is_refused(done: dict[str, Path]) -> None:
+    tuned = TUNED.model_copy(update={"beside": "sasrec--walks"})
+    with pytest.raises(RunError, match=r"held against sasrec--walks; its table has workflows\.started:BEFORE--walks"):
+        group_report("toy", [BASE, tuned], done["data"], done["folder"])
 
 
 def test_finished_runs_are_only_read(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

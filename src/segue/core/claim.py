@@ -44,6 +44,8 @@ class Claim(BaseModel):
     """The published table that this row belongs to."""
     reference: bool = False
     """Whether the others of its table are held against this row, where that is not the first."""
+    beside: str = ""
+    """The SYSTEM--ROW of its table that this row is also held against, both on the seeds that they share."""
     start: str = ""
     """The run name of the claim whose run of the same seed this one is fine-tuned from (the recipe's `start`)."""
     judge: str = ""

@@ -18,6 +18,11 @@ from segue.evaluation.sheet import figure, sheet
 from segue.evaluation.sheet import table as html_table
 from segue.evaluation.significance import stars
 
+PAIRED = (
+    "Pairs of the same seeds and users: the difference with its 95 % bootstrap interval, and the p-value of the paired "
+    "permutation test with Holm's correction for the pairs of this table."
+)
+
 
 class Cell(Note):
     """One metric of one system, ours and as published."""
@@ -70,6 +75,36 @@ class System(Note):
     evidence: str
 
 
+class Pair(Note):
+    """A row held against the one it is made of, both on the same seeds and users."""
+
+    system: str
+    row: str
+    beside: str
+    """SYSTEM--ROW of the other."""
+    metric: str
+    seeds: list[int]
+    gain: float | None
+    """Over the other: 0.25 is a quarter more."""
+    difference: tuple[float, float, float]
+    """To the other: mean, and the ends of its 95 % interval."""
+    p: float
+    """Of the paired test, after Holm's correction for the pairs of the table."""
+
+    def cells(self) -> list[str]:
+        """`soft_tiny --row beauty`, what it is held against, the gain, the difference with its interval, and p."""
+        mean, low, high = self.difference
+        other, _, row = self.beside.partition("--")
+        return [
+            f"{self.system} --row {self.row}",
+            f"{other} --row {row}",
+            f"{len(self.seeds)}",
+            _share(self.gain).strip(" ()") or "–",
+            _minus(f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]"),
+            f"{self.p:.2g}" if self.p >= 0.001 else "< 0.001",
+        ]
+
+
 class Table(Note):
     """The systems of one data set and protocol; the others are tested against the first."""
 
@@ -80,6 +115,8 @@ class Table(Note):
     """None where no row was measured yet."""
     users: int
     systems: list[System]
+    pairs: list[Pair] = Field(default_factory=list)
+    """Rows and points of sweeps, each beside another that it names."""
 
     @property
     def metrics(self) -> list[str]:
@@ -185,6 +222,10 @@ def markdown(report: GroupReport) -> str:
                 part for cell in system.cells.values() for part in (cell.ours() + cell.gained(), cell.theirs() or "–")
             ]
             lines.append(f"| {' | '.join([system.name, *cells])} |")
+        if table.pairs:
+            head = _pairs_head(table.pairs)
+            lines += ["", PAIRED, "", f"| {' | '.join(head)} |", f"| --- | --- |{' ---: |' * (len(head) - 2)}"]
+            lines += [f"| {' | '.join(pair.cells())} |" for pair in table.pairs]
         lines += ["", *(f"- {line}" for line in _sources(table)), ""]
     for sweep in report.sweeps:
         lines += [f"## {sweep.quantity} on {sweep.data}", ""]
@@ -243,9 +284,11 @@ def _section(table: Table) -> str:
     )
     sources = "".join(f"<li>{escape(line)}</li>" for line in _sources(table))
     listed = f'<p class="soft">The published numbers:</p><ul class="soft">{sources}</ul>'
+    pairs = [([escape(cell) for cell in pair.cells()], False) for pair in table.pairs]
+    paired = f'<p class="soft">{PAIRED}</p>{html_table(_pairs_head(table.pairs), pairs)}' if pairs else ""
     return (
         f'<section><h2>{escape(table.title())}</h2><p class="soft">{escape(table.words())}</p>'
-        f"{html_table(['system', *table.metrics], rows)}{drawn}{listed if sources else ''}</section>"
+        f"{html_table(['system', *table.metrics], rows)}{drawn}{paired}{listed if sources else ''}</section>"
     )
 
 
@@ -294,6 +337,10 @@ def _seeds(system: System) -> str:
     return f"{done}, {len(system.missing)} missing" if system.missing else done
 
 
+def _pairs_head(pairs: Sequence[Pair]) -> list[str]:
+    return ["system", "against", "seeds", "gain", pairs[0].metric, "p"]
+
+
 def _mean(values: Sequence[float]) -> str:
     if not values:
         return "missing"
@@ -302,4 +349,8 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _share(gain: float | None) -> str:
-    return "" if gain is None else f" ({100 * gain:+.1f} %)".replace("-", "\N{MINUS SIGN}")
+    return "" if gain is None else _minus(f" ({100 * gain:+.1f} %)")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")

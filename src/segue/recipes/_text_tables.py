@@ -127,6 +127,7 @@ def text_claims(
     tuned: str = "",
     drafts: str = "",
     behaviour: str = "",
+    beside: str = "",
     sweep: str = "",
     at: float | None = None,
     trained: bool = False,
@@ -139,6 +140,7 @@ def text_claims(
         asked: changes of how a system is asked.
         reference: whether the others are held against it.
         tuned, drafts, behaviour: the systems whose rows do a part of the work.
+        beside: SYSTEM or SYSTEM--SUFFIX of the rows that these are also held against.
         sweep: the quantity that is varied, where this is one point of a sweep.
         at: its value.
         trained: whether the runs are those of the row without the suffix.
@@ -157,9 +159,16 @@ def text_claims(
             tuned=f"{tuned}--{row}" if tuned else "",
             drafts=f"{drafts}--{row}" if drafts else "",
             behaviour=f"{behaviour}--{row}" if behaviour else "",
+            beside=_with_row(beside, row) if beside else "",
             sweep=sweep,
             at=at,
             trained=row if trained else "",
         )
         for row, (data, cut, words) in SETS.items()
     )
+
+
+def _with_row(name: str, row: str) -> str:
+    """`bigrec_tiny--trie` as `bigrec_tiny--beauty-trie`."""
+    system, _, suffix = name.partition("--")
+    return f"{system}--{row}{f'-{suffix}' if suffix else ''}"

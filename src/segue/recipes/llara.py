@@ -47,4 +47,4 @@ VARIANTS = {
     "tiny": RECIPE.changed(TINY | {"name": "llara_tiny", "procedure": _TUNED}),
     "small": RECIPE.changed(SMALL | {"name": "llara_small", "procedure": _TUNED, "behaviour": SMALL_SASREC}),
 }
-CLAIMS = text_claims("llara_tiny", behaviour="sasrec_world")
+CLAIMS = text_claims("llara_tiny", behaviour="sasrec_world", beside="bigrec_tiny")

@@ -68,28 +68,36 @@ VARIANTS = {
     ),
 }
 _ALPHAS = (0.1, 1.0, 10.0, 100.0)
-_WRITTEN: dict[str, Any] = {"drafts": "soft_tiny"}
+_CONTROL: dict[str, Any] = {"drafts": "soft_tiny", "beside": "soft_tiny"}
 """Schedules and controls learn the drafts that are there."""
 CLAIMS = (
     *text_claims("sasrec_world", told=False, seeds=1),
-    *text_claims("soft_tiny", tuned="bigrec_tiny"),
-    *text_claims("soft_tiny", asked=TRIE, suffix="-trie", trained=True, tuned="bigrec_tiny"),
-    *text_claims("soft_tiny", asked=POPULARITY, suffix="-popularity", trained=True, tuned="bigrec_tiny"),
-    *text_claims("soft_tiny_llara", tuned="llara_tiny", behaviour="sasrec_world"),
-    *text_claims("soft_tiny", _CONTROLS["no_sa"], suffix="-no-sa", **_WRITTEN),
-    *text_claims("soft_tiny", _CONTROLS["fixed"], suffix="-fixed", **_WRITTEN),
-    *text_claims("soft_tiny", _CONTROLS["linear"], suffix="-linear", **_WRITTEN),
-    *text_claims("soft_tiny", _CONTROLS["sft_then_sd"], suffix="-sft-then-sd", tuned="bigrec_tiny", **_WRITTEN),
+    *text_claims("soft_tiny", tuned="bigrec_tiny", beside="bigrec_tiny"),
     *text_claims(
-        "soft_tiny", {"procedure.schedule": Staged(epochs=TUNING.epochs // 2)}, suffix="-sd-then-sft", **_WRITTEN
+        "soft_tiny", asked=TRIE, suffix="-trie", trained=True, tuned="bigrec_tiny", beside="bigrec_tiny--trie"
     ),
-    *text_claims("bigrec_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-equal-compute"),
+    *text_claims(
+        "soft_tiny", asked=POPULARITY, suffix="-popularity", trained=True, tuned="bigrec_tiny",
+        beside="bigrec_tiny--popularity",
+    ),
+    *text_claims("soft_tiny_llara", tuned="llara_tiny", behaviour="sasrec_world", beside="llara_tiny"),
+    *text_claims("soft_tiny", _CONTROLS["no_sa"], suffix="-no-sa", **_CONTROL),
+    *text_claims("soft_tiny", _CONTROLS["fixed"], suffix="-fixed", **_CONTROL),
+    *text_claims("soft_tiny", _CONTROLS["linear"], suffix="-linear", **_CONTROL),
+    *text_claims("soft_tiny", _CONTROLS["sft_then_sd"], suffix="-sft-then-sd", tuned="bigrec_tiny", **_CONTROL),
+    *text_claims(
+        "soft_tiny", {"procedure.schedule": Staged(epochs=TUNING.epochs // 2)}, suffix="-sd-then-sft", **_CONTROL
+    ),
+    *text_claims(
+        "bigrec_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-equal-compute", beside="soft_tiny"
+    ),
     *(
         claim
         for alpha in _ALPHAS
         for claim in text_claims(
             "soft_tiny", {} if alpha == 1 else {"procedure.schedule.alpha": alpha}, suffix=f"-alpha-{alpha:g}",
             sweep="alpha", at=alpha, trained=alpha == 1,
+            beside="" if alpha == 1 else "bigrec_tiny",
             tuned="bigrec_tiny" if alpha == 1 else "", drafts="" if alpha == 1 else "soft_tiny",
         )
     ),

@@ -8,8 +8,9 @@ from pathlib import Path
 from segue.core.claim import Claim
 from segue.core.errors import RunError
 from segue.evaluation.comparison import Row, tabulate
-from segue.evaluation.group_page import Cell, GroupReport, Point, Sweep, System, Table
+from segue.evaluation.group_page import Cell, GroupReport, Pair, Point, Sweep, System, Table
 from segue.evaluation.report import Measured, read_report
+from segue.evaluation.significance import holm
 from segue.training.trackers import curve
 from segue.workflows.planned import Planned
 
@@ -26,21 +27,21 @@ def group_report(
 
     Raises:
         ProtocolError: runs of one table were measured under different protocols or on different data.
-        RunError: a run cannot be read, or a claim names a metric that its report does not have.
+        RunError: a run cannot be read, or a claim names a metric or a row that is not there.
     """
     tables: dict[str, list[list[Planned]]] = {}
     for claim in sorted(claims, key=lambda claim: (not claim.reference, bool(claim.start))):
         row = [Planned(claim, seed, data, folder) for seed in range(seeds or claim.seeds)]
         tables.setdefault(row[0].question, []).append(row)
-    rows = [[row for row in every if not row[0].claim.sweep] for every in tables.values()]
     return GroupReport(
         group=group,
-        tables=[_table(some) for some in rows if some],
+        tables=[_table(every) for every in tables.values() if any(not row[0].claim.sweep for row in every)],
         sweeps=[sweep for every in tables.values() for sweep in _sweeps(every)],
     )
 
 
-def _table(rows: Sequence[Sequence[Planned]]) -> Table:
+def _table(every: Sequence[Sequence[Planned]]) -> Table:
+    rows = [row for row in every if not row[0].claim.sweep]
     claims = [row[0].claim for row in rows]
     metrics = (
         tuple(dict.fromkeys(metric for claim in claims for metric in (*claim.shown, *claim.published))) or HEADLINE
@@ -77,7 +78,43 @@ def _table(rows: Sequence[Sequence[Planned]]) -> Table:
         protocol=report.protocol if report else None,
         users=report.users if report else 0,
         systems=systems,
+        pairs=_pairs(every, metrics[-1]),
     )
+
+
+def _pairs(rows: Sequence[Sequence[Planned]], metric: str) -> list[Pair]:
+    """Each row, points of sweeps too, and the one that it names, on the seeds that both have."""
+    there = {_full_name(row[0].claim): {one.seed: one for one in row if one.is_measured} for row in rows}
+    pairs = []
+    for row in rows:
+        claim = row[0].claim
+        if claim.beside and claim.beside not in there:
+            raise RunError(f"{_full_name(claim)} is held against {claim.beside}; its table has {', '.join(there)}.")
+        ours, theirs = there[_full_name(claim)], there.get(claim.beside, {})
+        seeds = [seed for seed in ours if seed in theirs]
+        if not seeds:
+            continue
+        runs = [[_read(some[seed], (metric,)) for seed in seeds] for some in (theirs, ours)]
+        before, after = tabulate([(claim.beside, runs[0]), (claim.system, runs[1])], metrics=(metric,)).rows
+        difference = after.differences[metric]
+        pairs.append(
+            Pair(
+                system=claim.system,
+                row=claim.row,
+                beside=claim.beside,
+                metric=metric,
+                seeds=seeds,
+                gain=_gain(after.spreads[metric].mean, before.spreads[metric].mean),
+                difference=(difference.mean, difference.low, difference.high),
+                p=difference.p,
+            )
+        )
+    corrected = holm([pair.p for pair in pairs])
+    return [pair.model_copy(update={"p": p}) for pair, p in zip(pairs, corrected, strict=True)]
+
+
+def _full_name(claim: Claim) -> str:
+    return f"{claim.system}--{claim.row}"
 
 
 def _read(planned: Planned, metrics: Sequence[str]) -> Measured:
