@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Ranker(Recommender):
         rows = len(histories)
         if not len(asked):
             return Ranking(np.full((rows, k), NOTHING), np.full((rows, k), -np.inf))
-        scores = self.probabilities(shown(histories, asked, self.schema))[:, 0].reshape(rows, len(asked))
+        scores = self.probabilities(shown(histories, [asked] * rows, self.schema))[:, 0].reshape(rows, len(asked))
         scores = scores.astype(np.float64)
         if not seen:
             place = np.full(len(self.catalog), -1)
@@ -167,21 +167,21 @@ def requests_of(split: Split, system: str) -> RankingSplit:
     return split
 
 
-def shown(histories: Histories, items: Int[np.ndarray, " asked"], schema: Schema) -> Impressions:
-    """The same items shown after each history, of which each event counts as the first of the actions."""
-    rows = len(histories)
+def shown(histories: Histories, items: Sequence[Int[np.ndarray, " _"]], schema: Schema) -> Impressions:
+    """These items shown after each history, of which each event counts as the first of the actions."""
+    bounds = np.concatenate([[0], np.cumsum([len(some) for some in items])]).astype(np.int64)
+    asked = int(bounds[-1])
     actions = np.zeros((len(histories.items), len(schema.actions)), dtype=np.int8)
     actions[:, :1] = 1
     return Impressions(
         histories=histories,
         actions=actions,
-        items=np.tile(items, rows),
-        bounds=np.arange(rows + 1) * len(items),
-        labels=np.full((rows * len(items), len(schema.tasks)), UNKNOWN, dtype=np.int8),
-        events=np.full(rows * len(items), -1),
+        items=np.concatenate([np.zeros(0, dtype=np.int64), *items]),
+        bounds=bounds,
+        labels=np.full((asked, len(schema.tasks)), UNKNOWN, dtype=np.int8),
+        events=np.full(asked, -1),
         features={
-            one.name: np.zeros(rows * len(items), dtype=np.int64 if one.size else np.float32)
-            for one in schema.fields_of("place")
+            one.name: np.zeros(asked, dtype=np.int64 if one.size else np.float32) for one in schema.fields_of("place")
         },
         users={one.name: np.zeros(0, dtype=np.int64 if one.size else np.float32) for one in schema.fields_of("user")},
     )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import compress
 from typing import Any
 
-import numpy as np
-
-from segue.core.errors import SegueError, SettingsError
+from segue.core.errors import SettingsError
 from segue.core.ranking_recipe import Ranker
 from segue.service.batching import MicroBatches
 from segue.service.host import Host
-from segue.service.problems import Problem, invalid
-from segue.service.questions import ForItems, ForProbabilities, Items, Question, answers, probabilities
+from segue.service.problems import invalid
+from segue.service.questions import ForItems, ForProbabilities, Items, Probabilities, Question, answers
 from segue.service.schemas import Recommended
 from segue.service.warm import Form, Warm
 
@@ -23,8 +20,8 @@ class Pipeline:
     """Asks the retriever for more than is wanted, and answers with what the ranker likes best of it.
 
     Candidates that the ranker's catalog does not know stay behind those that it knows, in the retriever's order. Where
-    nothing is known of a user the retriever's answer stands as it is. Both may be exchanged: each batch takes whoever
-    answers at that moment.
+    nothing is known of a user, or of any candidate, the retriever's answer stands as it is. Both may be exchanged: each
+    batch takes whoever answers at that moment.
     """
 
     def __init__(
@@ -68,37 +65,48 @@ class Pipeline:
 
     def _answer(self, questions: Sequence[Question]) -> Sequence[Any]:
         retriever, ranker = self.retriever.warm, self.ranker.warm
-        lists = [replace(one, k=max(one.k, self.candidates)) for one in questions if isinstance(one, ForItems)]
-        named = iter(answers(retriever, lists))
-        return [
-            self._sorted(ranker, one, next(named))
-            if isinstance(one, ForItems)
-            else answers(ranker if isinstance(one, ForProbabilities) else retriever, [one])[0]
-            for one in questions
+        wanted = [
+            replace(one, k=max(one.k, self.candidates)) if isinstance(one, ForItems) else one for one in questions
         ]
+        judged = iter(answers(ranker, [one for one in wanted if isinstance(one, ForProbabilities)]))
+        named = iter(answers(retriever, [one for one in wanted if not isinstance(one, ForProbabilities)]))
+        found: list[Any] = [next(judged if isinstance(one, ForProbabilities) else named) for one in wanted]
+        lists = {
+            place: (question, answer)
+            for place, (question, answer) in enumerate(zip(questions, found, strict=True))
+            if isinstance(question, ForItems) and isinstance(answer, Items)
+        }
+        for place, best in zip(lists, _sorted(ranker, list(lists.values())), strict=True):
+            found[place] = best
+        return found
 
-    def _sorted(self, ranker: Warm, question: ForItems, named: Any) -> Items | Exception:
-        if not isinstance(named, Items):
-            return named if isinstance(named, Exception) else RuntimeError(f"{self.name}: no list of candidates came")
-        if not named.known or not named.items:
-            return replace(named, items=named.items[: question.k])
+    def _more(self, question: Question) -> Question:
+        return replace(question, k=max(question.k, self.candidates)) if isinstance(question, ForItems) else question
+
+
+def _sorted(ranker: Warm, named: Sequence[tuple[ForItems, Items]]) -> list[Items | Exception]:
+    """What the ranker makes of these candidates, all judged in one call."""
+    if not isinstance(ranker.recommender, Ranker):
+        return [invalid(f"{ranker.run} does not judge candidates; swap a ranker in.", name="wrong-form") for _ in named]
+    judgements: dict[int, ForProbabilities] = {}
+    for place, (question, answer) in enumerate(named):
         # Items that came later have no vector by which they could be judged.
-        able = [one.item_id in ranker.row_of and one.item_id not in ranker.reasons for one in named.items]
-        known = list(compress(named.items, able))
-        strangers = [one for one, judged in zip(named.items, able, strict=True) if not judged]
-        try:
-            with ranker.lock:
-                judge = ranker.recommender
-                if not isinstance(judge, Ranker):
-                    raise invalid(f"{ranker.run} does not judge candidates; swap a ranker in.", name="wrong-form")
-                rows = ranker.rows([one.item_id for one in known], "body.candidates")
-                chances, _ = probabilities(ranker, judge, question.asked, rows)
-        except (Problem, SegueError) as problem:
-            return problem
-        order = np.argsort(-chances[:, 0], kind="stable").tolist() if known else []
-        best = [
-            Recommended(item_id=known[place].item_id, title=known[place].title, score=float(chances[place, 0]))
-            for place in order
-        ]
-        behind = [Recommended(item_id=one.item_id, title=one.title, score=0.0) for one in strangers]
-        return replace(named, items=(best + behind)[: question.k])
+        ids = [one.item_id for one in answer.items if one.item_id in ranker.row_of]
+        able = tuple(item for item in ids if item not in ranker.reasons)
+        if answer.known and able:
+            judgements[place] = ForProbabilities(question.asked, able)
+    judged = dict(zip(judgements, answers(ranker, list(judgements.values())), strict=True))
+    return [_in_order(answer, judged.get(place), question.k) for place, (question, answer) in enumerate(named)]
+
+
+def _in_order(named: Items, judged: Any, k: int) -> Items | Exception:
+    """The k best by the probability of the first action, and behind them what was not judged."""
+    if isinstance(judged, Exception):
+        return judged
+    if not isinstance(judged, Probabilities):
+        return replace(named, items=named.items[:k])
+    titles = {one.item_id: one.title for one in named.items}
+    chances = {one.item_id: one.probabilities[judged.by] for one in judged.items}
+    ordered = [*chances, *(item for item in titles if item not in chances)]
+    best = [Recommended(item_id=item, title=titles[item], score=chances.get(item, 0.0)) for item in ordered[:k]]
+    return replace(named, items=best)

@@ -46,6 +46,11 @@ class ForProbabilities:
     candidates: tuple[str, ...]
     by: str | None = None
 
+    @property
+    def together(self) -> Hashable:
+        """Questions for which this is equal can be answered by one call."""
+        return self.asked.user_id is None
+
 
 @dataclass(frozen=True)
 class ForReasons:
@@ -88,10 +93,11 @@ def answers(warm: Warm, questions: Sequence[Question]) -> list[Items | Probabili
         lists = [(place, one) for place, one in enumerate(questions) if isinstance(one, ForItems)]
         for some in _grouped(lists, lambda one: one.together):
             _fill(found, some, lambda asked: recommended(warm, asked))
+        judgements = [(place, one) for place, one in enumerate(questions) if isinstance(one, ForProbabilities)]
+        for few in _grouped(judgements, lambda one: one.together):
+            _fill(found, few, lambda asked: judged(warm, asked))
         for place, one in enumerate(questions):
-            if isinstance(one, ForProbabilities):
-                _fill(found, [(place, one)], lambda asked: [judged(warm, asked[0])])
-            elif isinstance(one, ForReasons):
+            if isinstance(one, ForReasons):
                 _fill(found, [(place, one)], lambda asked: [explained(warm, asked[0])])
     return found
 
@@ -128,8 +134,8 @@ def popular(warm: Warm, question: ForItems) -> list[Recommended]:
     ]
 
 
-def judged(warm: Warm, question: ForProbabilities) -> Probabilities:
-    """The candidates by the probability of one action.
+def judged(warm: Warm, questions: Sequence[ForProbabilities]) -> list[Probabilities]:
+    """One call of the system for all: the candidates of each question by the probability of one action.
 
     Raises:
         Problem: the system does not judge, or knows no such action.
@@ -142,35 +148,38 @@ def judged(warm: Warm, question: ForProbabilities) -> Probabilities:
             name="wrong-form",
             title="This system answers other questions",
         )
-    by = question.by or tasks[0]
-    if by not in tasks:
-        raise invalid(f"The system predicts {', '.join(tasks)}; {by!r} is none of them.", field="body.by")
-    rows = warm.rows(question.candidates, "body.candidates")
-    chances, past = probabilities(warm, warm.recommender, question.asked, rows)
-    order = np.argsort(-chances[:, tasks.index(by)], kind="stable")
-    return Probabilities(
-        items=[
+    for by in {question.by for question in questions if question.by is not None}:
+        if by not in tasks:
+            raise invalid(f"The system predicts {', '.join(tasks)}; {by!r} is none of them.", field="body.by")
+    rows = [warm.rows(question.candidates, "body.candidates") for question in questions]
+    chances, past = _probabilities(warm, warm.recommender, [question.asked for question in questions], rows)
+    found = []
+    for place, (question, items, likely) in enumerate(zip(questions, rows, chances, strict=True)):
+        by = question.by or tasks[0]
+        ordered = [
             Judged(
-                item_id=warm.ids[rows[place]],
-                title=warm.titles[rows[place]],
-                probabilities={task: float(chances[place, column]) for column, task in enumerate(tasks)},
+                item_id=warm.ids[items[one]],
+                title=warm.titles[items[one]],
+                probabilities={task: float(likely[one, column]) for column, task in enumerate(tasks)},
             )
-            for place in order.tolist()
-        ],
-        by=by,
-        history=newest(warm, past, 0),
-        stale=past.stale,
-    )
+            for one in np.argsort(-likely[:, tasks.index(by)], kind="stable").tolist()
+        ]
+        found.append(Probabilities(ordered, by, newest(warm, past, place), past.stale))
+    return found
 
 
-def probabilities(warm: Warm, ranker: Ranker, asked: Asked, rows: Sequence[int]) -> tuple[np.ndarray, Past]:
-    """P(action) of each item after what somebody did."""
-    items = np.asarray(rows, dtype=np.int64)
-    if asked.user_id is None or warm.requests is None:
-        past = warm.past([asked])  # which does not say what was done: each event counts as the first of the actions
-        return ranker.probabilities(shown(past.histories, items, ranker.schema)), past
-    impressions, places, stale = warm.requests.impressions([asked.user_id], [items])
-    return ranker.probabilities(impressions), Past(impressions.histories, places, stale)
+def _probabilities(
+    warm: Warm, ranker: Ranker, asked: Sequence[Asked], rows: Sequence[Sequence[int]]
+) -> tuple[list[np.ndarray], Past]:
+    """P(action) of the items of each who asks, all by id or all by a history given on the spot."""
+    items = [np.asarray(some, dtype=np.int64) for some in rows]
+    if asked[0].user_id is None or warm.requests is None:
+        past = warm.past(asked)  # which does not say what was done: each event counts as the first of the actions
+        impressions = shown(past.histories, items, ranker.schema)
+    else:
+        impressions, places, stale = warm.requests.impressions([str(one.user_id) for one in asked], items)
+        past = Past(impressions.histories, places, stale)
+    return np.split(ranker.probabilities(impressions), impressions.bounds[1:-1]), past
 
 
 def explained(warm: Warm, question: ForReasons) -> Explanation:

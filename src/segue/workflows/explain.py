@@ -155,7 +155,7 @@ def window(recommender: Recommender, history: Histories) -> int:
     """How many of the newest events of one history the system looks at; without those before them it says the same."""
     length = int(history.lengths[0])
     if isinstance(recommender, FittedRanker):
-        request = shown(history, np.zeros(1, dtype=np.int64), recommender.schema)
+        request = shown(history, [np.zeros(1, dtype=np.int64)], recommender.schema)
         passes, _ = recommender.recipe.batches.in_order(request)
         return min(int(passes.windows.lengths[0]), getattr(recommender.model, "recent", length))
     if isinstance(recommender, FittedModel | FittedText):
