@@ -97,9 +97,20 @@ async def steady(port: int, requests: Iterator[Request], *, rate: float, seconds
 
 
 def asking(
-    users: list[str], *, k: int = 10, events: float = 0.0, items: Sequence[str] = (), seed: int = 0
+    users: list[str],
+    *,
+    items: Sequence[str],
+    system: str | None = None,
+    k: int = 10,
+    judged: int = 0,
+    events: float = 0.0,
+    seed: int = 0,
 ) -> Iterator[Request]:
-    """Requests of random users for ever; before such a share of them the user is reported to have done something."""
+    """Requests of random users for ever; before such a share of them the user is reported to have done something.
+
+    Args:
+        judged: random items of which a ranker is asked how likely they are; the best `k` of all are asked for without.
+    """
     draws, numbers = random.Random(seed), itertools.count()
     run = f"{time.time_ns():x}"
     while True:
@@ -107,8 +118,10 @@ def asking(
         if events and draws.random() < events / (1 + events):
             event = {"event_id": f"{run}-{next(numbers)}", "user_id": user, "item_id": draws.choice(items)}
             yield "/events", event
+        elif judged:
+            yield "/rank", {"user_id": user, "candidates": draws.sample(items, judged), "system": system}
         else:
-            yield "/recommend", {"user_id": user, "k": k}
+            yield "/recommend", {"user_id": user, "k": k, "system": system}
 
 
 def run(load: Callable[[], object]) -> object:

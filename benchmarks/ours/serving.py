@@ -27,18 +27,24 @@ from segue.workflows.fit import fit
 from segue.workflows.runs import dataset_of
 
 PACKAGES = ["segue", "torch", "fastapi", "uvicorn", "pydantic"]
-FEW: dict[str, Any] = {"procedure": "untrained", "evaluation.users": 64}
+FEW: dict[str, Any] = {"evaluation.users": 64}
+UNTRAINED: dict[str, Any] = {"procedure": "untrained"}
 SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "sasrec": ("sasrec_tuned", {"batches.history": 200, "backbone.width": 64}),
-    "hstu": ("hstu", {"batches.history": 200}),
-    "codes": ("tiger_random", {}),
+    "sasrec": ("sasrec_tuned", {"batches.history": 200, "backbone.width": 64} | UNTRAINED),
+    "hstu": ("hstu", {"batches.history": 200} | UNTRAINED),
+    "codes": ("tiger_random", UNTRAINED),
+    "dfgr": ("dfgr", {"split": "last_event", "procedure.loop.epochs": 1}),
 }
 """By name: the recipe and what is changed of it."""
+STAGES = ("sasrec", "dfgr")
+"""Who names candidates and who judges them, where both are asked as one system."""
+JUDGED = 100
+"""Candidates of a request."""
 
 
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--system", choices=list(SYSTEMS), default="sasrec")
+    parser.add_argument("--system", choices=[*SYSTEMS, "stages"], default="sasrec")
     parser.add_argument("--rate", type=float, default=300.0, help="requests a second of the steady load")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--at-once", type=int, default=64)
@@ -47,8 +53,11 @@ def main() -> None:
     given = begin(parser)
     with contextlib.ExitStack() as stack:
         folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        users, items = fitted(folder / given.system, given.system, given.log)
-        answers = {name: measured(given, folder / given.system, users, items, **how) for name, how in WAYS.items()}
+        names = STAGES if given.system == "stages" else (given.system,)
+        for name in names:
+            users, items = fitted(folder / name, name, given.log)
+        runs = [folder / name for name in names]
+        answers = {name: measured(given, runs, users, items, **how) for name, how in WAYS.items()}
     batches, one = answers["batches"]["closed"], answers["one by one"]["closed"]
     report(
         given, f"segue_serve_{given.system}", "requests answered a second, many at once", batches["per_second"],
@@ -75,11 +84,16 @@ def fitted(folder: Path, system: str, log: Path) -> tuple[list[str], list[str]]:
 
 
 def measured(
-    given: Any, folder: Path, users: list[str], items: list[str], options: Sequence[str] = ()
+    given: Any, runs: Sequence[Path], users: list[str], items: list[str], options: Sequence[str] = ()
 ) -> dict[str, dict[str, float]]:
     """A closed and a steady load on a service of its own."""
-    with tempfile.TemporaryDirectory() as place, served(folder, Path(place), options) as port:
-        plain, busy = asking(users), asking(users, events=given.events, items=items)
+    how: dict[str, Any] = {"items": items, "system": "+".join(run.name for run in runs)}
+    if given.system == "dfgr":
+        how["judged"] = JUDGED
+    if given.system == "stages":
+        options = [*options, "--retriever", STAGES[0], "--ranker", STAGES[1], "--candidates", str(JUDGED)]
+    with tempfile.TemporaryDirectory() as place, served(runs, Path(place), options) as port:
+        plain, busy = asking(users, **how), asking(users, events=given.events, **how)
         run(lambda: closed(port, plain, at_once=given.at_once, seconds=3))  # everything has been touched once
         loads: dict[str, Any] = {
             "closed": run(lambda: closed(port, plain, at_once=given.at_once, seconds=given.seconds)),
@@ -90,9 +104,9 @@ def measured(
 
 
 @contextlib.contextmanager
-def served(folder: Path, place: Path, options: list[str]) -> Iterator[int]:
+def served(runs: Sequence[Path], place: Path, options: Sequence[str]) -> Iterator[int]:
     """The port of a service in a process of its own."""
-    command = [sys.executable, "-m", "segue.cli.main", "serve", str(folder), "--port", "0"]
+    command = [sys.executable, "-m", "segue.cli.main", "serve", *map(str, runs), "--port", "0"]
     command += ["--store", f"sqlite:///{place / 'live.sqlite'}", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     try:
