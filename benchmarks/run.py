@@ -150,11 +150,17 @@ COMPARISONS = {
     **{
         f"serving_{system}": Comparison(
             f"requests a second that a served {system} answers to 64 who ask at once, each asking again; ML-1M",
-            (Side("ours/serving", f"--log {{ml1m}} --system {system} --rate {rate} --threads 1", "--seconds 1"),),
+            (Side("ours/serving", f"--log {log} --system {system} --rate {rate} --threads 1", "--seconds 1"),),
             allocators=("default",),
             rounds=1,
         )
-        for system, rate in (("sasrec", 300), ("hstu", 300), ("codes", 30))
+        for system, rate, log in (
+            ("sasrec", 300, "{ml1m}"),
+            ("hstu", 300, "{ml1m}"),
+            ("codes", 30, "{ml1m}"),
+            ("dfgr", 60, "{data}/ml-1m/interactions.parquet"),
+            ("stages", 60, "{data}/ml-1m/interactions.parquet"),
+        )
     },
     "language_training": Comparison(
         "transformers' Trainer beside our fine-tuning of the same language model: tokens per second, adapters",
