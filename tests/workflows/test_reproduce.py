@@ -32,11 +32,14 @@ def test_planned_rows_are_named_once_and_share_runs_only_where_they_are_the_same
     planned = reproduce.claims()
     assert len({(claim.system, claim.row) for claim in planned}) == len(planned)
     trained = {claim.run_name: claim for claim in planned if not claim.trained}
+    rows = {f"{claim.system}--{claim.row}": claim for claim in planned}
     for claim in planned:
         owner = trained[claim.run_name]
         shared = ("data", "settings", "start", "judge", "tuned", "drafts", "behaviour")
         assert all(getattr(claim, name) == getattr(owner, name) for name in shared)
-        assert not claim.start or trained[claim.start].data == claim.data
+        for name in (claim.start, claim.tuned, claim.drafts, claim.behaviour):
+            assert not name or trained[name].data == claim.data
+        assert not claim.beside or (rows[claim.beside].data, rows[claim.beside].group) == (claim.data, claim.group)
 
 
 def test_rows_are_measured_written_and_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ them, and the language model, a small one that is made on the spot from the data
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from segue.backbones.causal_transformer import CausalTransformer
@@ -120,6 +120,7 @@ def text_claims(
     settings: Mapping[str, Any] = {},
     *,
     suffix: str = "",
+    sets: Collection[str] = tuple(SETS),
     told: bool = True,
     asked: Mapping[str, Any] = {},
     seeds: int = 3,
@@ -130,20 +131,21 @@ def text_claims(
     beside: str = "",
     sweep: str = "",
     at: float | None = None,
-    trained: bool = False,
+    trained: str | None = None,
 ) -> tuple[Claim, ...]:
     """The rows of a system in the table, with settings of its own.
 
     Args:
         suffix: behind the name of the row.
+        sets: the data sets that have such a row.
         told: whether the system has prompts.
         asked: changes of how a system is asked.
         reference: whether the others are held against it.
-        tuned, drafts, behaviour: the systems whose rows do a part of the work.
-        beside: SYSTEM or SYSTEM--SUFFIX of the rows that these are also held against.
+        tuned, drafts, behaviour: the systems whose rows do a part of the work, or SYSTEM--SUFFIX for rows with one.
+        beside: the same of the rows that these are also held against.
         sweep: the quantity that is varied, where this is one point of a sweep.
         at: its value.
-        trained: whether the runs are those of the row without the suffix.
+        trained: the suffix of the rows whose runs these ask; their own unless given.
     """
     return tuple(
         Claim(
@@ -156,15 +158,16 @@ def text_claims(
             group="soft",
             seeds=seeds,
             reference=reference,
-            tuned=f"{tuned}--{row}" if tuned else "",
-            drafts=f"{drafts}--{row}" if drafts else "",
-            behaviour=f"{behaviour}--{row}" if behaviour else "",
+            tuned=_with_row(tuned, row) if tuned else "",
+            drafts=_with_row(drafts, row) if drafts else "",
+            behaviour=_with_row(behaviour, row) if behaviour else "",
             beside=_with_row(beside, row) if beside else "",
             sweep=sweep,
             at=at,
-            trained=row if trained else "",
+            trained=f"{row}{trained}" if trained is not None else "",
         )
         for row, (data, cut, words) in SETS.items()
+        if row in sets
     )
 
 

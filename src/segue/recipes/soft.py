@@ -70,14 +70,21 @@ VARIANTS = {
 _ALPHAS = (0.1, 1.0, 10.0, 100.0)
 _CONTROL: dict[str, Any] = {"drafts": "soft_tiny", "beside": "soft_tiny"}
 """Schedules and controls learn the drafts that are there."""
+_LONGER: dict[str, Any] = {
+    "procedure.tuning.epochs": 2 * TUNING.epochs, "procedure.curriculum.epochs": 2 * TUNING.epochs,
+}  # fmt: skip
+"""Both steps twice as long: three epochs are too few to learn more than some popular titles."""
+_LEARNT = ("industrial",)
+"""Where the small model is better than chance, so that there is something to be told apart."""
+_LONGER_CONTROL: dict[str, Any] = {"sets": _LEARNT, "drafts": "soft_tiny--longer", "beside": "soft_tiny--longer"}
 CLAIMS = (
     *text_claims("sasrec_world", told=False, seeds=1),
     *text_claims("soft_tiny", tuned="bigrec_tiny", beside="bigrec_tiny"),
     *text_claims(
-        "soft_tiny", asked=TRIE, suffix="-trie", trained=True, tuned="bigrec_tiny", beside="bigrec_tiny--trie"
+        "soft_tiny", asked=TRIE, suffix="-trie", trained="", tuned="bigrec_tiny", beside="bigrec_tiny--trie"
     ),
     *text_claims(
-        "soft_tiny", asked=POPULARITY, suffix="-popularity", trained=True, tuned="bigrec_tiny",
+        "soft_tiny", asked=POPULARITY, suffix="-popularity", trained="", tuned="bigrec_tiny",
         beside="bigrec_tiny--popularity",
     ),
     *text_claims("soft_tiny_llara", tuned="llara_tiny", behaviour="sasrec_world", beside="llara_tiny"),
@@ -91,14 +98,43 @@ CLAIMS = (
     *text_claims(
         "bigrec_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-equal-compute", beside="soft_tiny"
     ),
+    *text_claims(
+        "soft_tiny", _LONGER, suffix="-longer", tuned="bigrec_tiny--equal-compute", beside="bigrec_tiny--equal-compute"
+    ),
+    *text_claims(
+        "bigrec_tiny", {"procedure.loop.epochs": 4 * TUNING.epochs}, suffix="-longer-equal-compute",
+        sets=_LEARNT, beside="soft_tiny--longer",
+    ),
+    *text_claims("soft_tiny", _LONGER | _CONTROLS["no_sa"], suffix="-longer-no-sa", **_LONGER_CONTROL),
+    *text_claims("soft_tiny", _LONGER | _CONTROLS["fixed"], suffix="-longer-fixed", **_LONGER_CONTROL),
+    *text_claims("soft_tiny", _LONGER | _CONTROLS["linear"], suffix="-longer-linear", **_LONGER_CONTROL),
+    *text_claims(
+        "llara_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-longer", sets=_LEARNT,
+        behaviour="sasrec_world", beside="bigrec_tiny--equal-compute",
+    ),
+    *text_claims(
+        "soft_tiny_llara", _LONGER, suffix="-longer", sets=_LEARNT, tuned="llara_tiny--longer",
+        behaviour="sasrec_world", beside="llara_tiny--longer",
+    ),
     *(
         claim
         for alpha in _ALPHAS
         for claim in text_claims(
             "soft_tiny", {} if alpha == 1 else {"procedure.schedule.alpha": alpha}, suffix=f"-alpha-{alpha:g}",
-            sweep="alpha", at=alpha, trained=alpha == 1,
+            sweep="alpha", at=alpha, trained="" if alpha == 1 else None,
             beside="" if alpha == 1 else "bigrec_tiny",
             tuned="bigrec_tiny" if alpha == 1 else "", drafts="" if alpha == 1 else "soft_tiny",
+        )
+    ),
+    *(
+        claim
+        for alpha in _ALPHAS
+        for claim in text_claims(
+            "soft_tiny", _LONGER | ({} if alpha == 1 else {"procedure.schedule.alpha": alpha}),
+            suffix=f"-longer-alpha-{alpha:g}", sets=_LEARNT, sweep="alpha, longer", at=alpha,
+            trained="-longer" if alpha == 1 else None,
+            beside="" if alpha == 1 else "bigrec_tiny--equal-compute",
+            tuned="bigrec_tiny--equal-compute" if alpha == 1 else "", drafts="" if alpha == 1 else "soft_tiny--longer",
         )
     ),
 )  # fmt: skip
