@@ -70,6 +70,7 @@ VARIANTS = {
 _ALPHAS = (0.1, 1.0, 10.0, 100.0)
 _CONTROL: dict[str, Any] = {"drafts": "soft_tiny", "beside": "soft_tiny"}
 """Schedules and controls learn the drafts that are there."""
+_TWICE: dict[str, Any] = {"procedure.loop.epochs": 2 * TUNING.epochs}
 _LONGER: dict[str, Any] = {
     "procedure.tuning.epochs": 2 * TUNING.epochs, "procedure.curriculum.epochs": 2 * TUNING.epochs,
 }  # fmt: skip
@@ -95,11 +96,16 @@ CLAIMS = (
     *text_claims(
         "soft_tiny", {"procedure.schedule": Staged(epochs=TUNING.epochs // 2)}, suffix="-sd-then-sft", **_CONTROL
     ),
-    *text_claims(
-        "bigrec_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-equal-compute", beside="soft_tiny"
-    ),
+    *text_claims("bigrec_tiny", _TWICE, suffix="-equal-compute", beside="soft_tiny"),
     *text_claims(
         "soft_tiny", _LONGER, suffix="-longer", tuned="bigrec_tiny--equal-compute", beside="bigrec_tiny--equal-compute"
+    ),
+    *text_claims(
+        "bigrec_tiny", _TWICE, asked=TRIE, suffix="-equal-compute-trie", trained="-equal-compute", sets=_LEARNT
+    ),
+    *text_claims(
+        "soft_tiny", _LONGER, asked=TRIE, suffix="-longer-trie", trained="-longer", sets=_LEARNT,
+        tuned="bigrec_tiny--equal-compute", beside="bigrec_tiny--equal-compute-trie",
     ),
     *text_claims(
         "bigrec_tiny", {"procedure.loop.epochs": 4 * TUNING.epochs}, suffix="-longer-equal-compute",
@@ -109,8 +115,8 @@ CLAIMS = (
     *text_claims("soft_tiny", _LONGER | _CONTROLS["fixed"], suffix="-longer-fixed", **_LONGER_CONTROL),
     *text_claims("soft_tiny", _LONGER | _CONTROLS["linear"], suffix="-longer-linear", **_LONGER_CONTROL),
     *text_claims(
-        "llara_tiny", {"procedure.loop.epochs": 2 * TUNING.epochs}, suffix="-longer", sets=_LEARNT,
-        behaviour="sasrec_world", beside="bigrec_tiny--equal-compute",
+        "llara_tiny", _TWICE, suffix="-longer", sets=_LEARNT, behaviour="sasrec_world",
+        beside="bigrec_tiny--equal-compute",
     ),
     *text_claims(
         "soft_tiny_llara", _LONGER, suffix="-longer", sets=_LEARNT, tuned="llara_tiny--longer",
