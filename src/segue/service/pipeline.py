@@ -65,9 +65,7 @@ class Pipeline:
 
     def _answer(self, questions: Sequence[Question]) -> Sequence[Any]:
         retriever, ranker = self.retriever.warm, self.ranker.warm
-        wanted = [
-            replace(one, k=max(one.k, self.candidates)) if isinstance(one, ForItems) else one for one in questions
-        ]
+        wanted = [self._more(one) for one in questions]
         judged = iter(answers(ranker, [one for one in wanted if isinstance(one, ForProbabilities)]))
         named = iter(answers(retriever, [one for one in wanted if not isinstance(one, ForProbabilities)]))
         found: list[Any] = [next(judged if isinstance(one, ForProbabilities) else named) for one in wanted]
