@@ -127,6 +127,22 @@ def test_main_writes_both_pages(tmp_path: Path) -> None:
     assert "`sasrec`" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_readme_shows_the_best_rows_of_a_table_and_what_was_published(tmp_path: Path) -> None:
+    rows = [entry("sasrec", 0.3 - place / 100).model_copy(update={"row": f"row-{place}"}) for place in range(7)]
+    told = entry("bert4rec", 0.01, published=0.2)
+    for row in (*rows, told):
+        ledger.write(row, tmp_path / "ledger")
+    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    ledger.main(tmp_path)
+    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert [name for name in (f"(row-{place})" for place in range(7)) if name in readme] == [
+        f"(row-{place})" for place in range(5)
+    ]
+    assert "`bert4rec`" in readme
+    assert "[2 more rows](docs/ledger.md)" in readme
+    assert "(row-6)" in (tmp_path / "docs" / "ledger.md").read_text(encoding="utf-8")
+
+
 def test_our_own_pages_say_what_our_ledger_says() -> None:
     if not (ROOT / "ledger").is_dir():
         pytest.skip("no row has been measured yet")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from segue.evaluation.report import DatasetNote
 from segue.workflows.runs import write_text
 
 BEGIN, END = "<!-- ledger: written by `make docs` -->", "<!-- /ledger -->"
+BEST = 5
+"""Rows of each table that the README shows, beside those with a published number."""
 
 
 class SeedNote(BaseModel):
@@ -111,10 +113,9 @@ def write(entry: Entry, folder: Path) -> None:
     write_text(folder / entry.file_name(), json.dumps(entry.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
 
 
-def table(entries: Iterable[Entry]) -> str:
-    """Rows as a Markdown table; a system that occurs twice is named with its row."""
-    entries = list(entries)
-    systems = [entry.system for entry in entries]
+def table(entries: Sequence[Entry], among: Sequence[Entry] | None = None) -> str:
+    """Rows as a Markdown table; a system that occurs twice among these, or `among` others, is named with its row."""
+    systems = [entry.system for entry in among or entries]
     metrics = entries[0].headline()
     deciding = metrics[-1]
     lines = [
@@ -132,13 +133,21 @@ def table(entries: Iterable[Entry]) -> str:
     return "\n".join(lines)
 
 
-def _tables(entries: list[Entry]) -> list[str]:
-    """The rows of one data set and protocol; those of a published table stand together, below the others."""
+def _tables(entries: list[Entry], best: int | None = None) -> list[str]:
+    """The rows of one data set and protocol; those of a published table stand together, below the others.
+
+    Args:
+        best: so many rows of each table, and all with a published number; all rows without.
+    """
     parts = []
     for group in sorted({entry.group for entry in entries}):
         if group:
             parts += [f"The table `{group}`:", ""]
-        parts += [table(entry for entry in entries if entry.group == group), ""]
+        some = [entry for entry in entries if entry.group == group]
+        shown = [entry for place, entry in enumerate(some) if entry.published or best is None or place < best]
+        parts += [table(shown, some), ""]
+        if len(shown) < len(some):
+            parts += [f"[{len(some) - len(shown)} more rows](docs/ledger.md)", ""]
     return parts
 
 
@@ -191,7 +200,7 @@ def readme_with_table(readme: str, entries: list[Entry]) -> str:
     parts = []
     for name, fingerprint in dict.fromkeys((entry.dataset.name, entry.fingerprint) for entry in entries):
         some = [entry for entry in entries if (entry.dataset.name, entry.fingerprint) == (name, fingerprint)]
-        parts += [f"**{name}** — {some[0].protocol.words()} (`{fingerprint}`)", "", *_tables(some)]
+        parts += [f"**{name}** — {some[0].protocol.words()} (`{fingerprint}`)", "", *_tables(some, best=BEST)]
     return f"{head}{BEGIN}\n\n" + "\n".join(parts) + f"\n{END}{tail}"
 
 
