@@ -8,6 +8,8 @@ from html import escape
 
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 26
+WIDE, SHORT_NAME, NAME = 540, 17, 42
+"""How wide intervals are drawn where a name has more letters than the second, and the most letters that are shown."""
 
 
 def line_chart(points: Sequence[tuple[float, float]], label: str) -> str:
@@ -157,14 +159,15 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float]]) -> str:
     """Name, difference and its interval, one under the other, against a line at 0."""
     if not rows:
         return ""
-    row_height, left = 30, 116
+    letters = min(max(len(name) for name, *_ in rows), NAME)
+    row_height, left, width = (30, 116, WIDTH) if letters <= SHORT_NAME else (30, 20 + round(6.2 * letters), WIDE)
     height = TOP + row_height * len(rows) + BOTTOM
     low, high = min(0.0, *(row[2] for row in rows)), max(0.0, *(row[3] for row in rows))
     margin = 0.06 * (high - low or 1.0)
     low, high = low - margin, high + margin
 
     def across(value: float) -> float:
-        return left + (value - low) / (high - low) * (WIDTH - left - RIGHT)
+        return left + (value - low) / (high - low) * (width - left - RIGHT)
 
     bottom = height - BOTTOM
     parts = [f'<line class="axis" x1="{across(0.0):.1f}" x2="{across(0.0):.1f}" y1="{TOP - 6}" y2="{bottom}"/>']
@@ -176,7 +179,7 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float]]) -> str:
     for place, (name, mean, start, end) in enumerate(rows):
         middle = TOP + (place + 0.5) * row_height
         sure = "bar" if start > 0 or end < 0 else "quiet"
-        shown = name if len(name) <= 17 else name[:16] + "…"
+        shown = name if len(name) <= NAME else name[: NAME - 1] + "…"
         parts += [
             f'<text x="{left - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(shown)}</text>',
             f'<rect class="{sure}" x="{across(start):.1f}" y="{middle - 2:.1f}" '
@@ -184,7 +187,7 @@ def interval_chart(rows: Sequence[tuple[str, float, float, float]]) -> str:
             f'<circle class="{sure}" cx="{across(mean):.1f}" cy="{middle:.1f}" r="5"/>',
         ]
     said = "; ".join(f"{name} {signed(mean)} ({signed(start)} to {signed(end)})" for name, mean, start, end in rows)
-    return drawing(parts, height, said)
+    return drawing(parts, height, said, width)
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:
@@ -217,7 +220,7 @@ def signed(value: float) -> str:
     return "0" if abs(value) < 1e-9 else f"{value:+.3g}".replace("-", "\N{MINUS SIGN}")
 
 
-def drawing(parts: Sequence[str], height: int, said: str) -> str:
+def drawing(parts: Sequence[str], height: int, said: str, width: int = WIDTH) -> str:
     """The parts as one picture; `said` is for who cannot see it."""
-    opening = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(said, quote=True)}">'
+    opening = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(said, quote=True)}">'
     return opening + "".join(parts) + "</svg>"

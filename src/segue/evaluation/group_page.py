@@ -275,7 +275,7 @@ def _section(table: Table) -> str:
         f"{escape(metric)}: difference to {escape(table.systems[0].name)}",
         interval_chart(
             [
-                (system.name, *system.cells[metric].difference)  # type: ignore[misc]
+                (system.name.replace(" --row ", " "), *system.cells[metric].difference)  # type: ignore[misc]
                 for system in table.systems
                 if system.cells[metric].difference is not None
             ]
@@ -284,12 +284,18 @@ def _section(table: Table) -> str:
     )
     sources = "".join(f"<li>{escape(line)}</li>" for line in _sources(table))
     listed = f'<p class="soft">The published numbers:</p><ul class="soft">{sources}</ul>'
-    pairs = [([escape(cell) for cell in pair.cells()], False) for pair in table.pairs]
+    pairs = [([*map(_two_lines, pair.cells()[:2]), *map(escape, pair.cells()[2:])], False) for pair in table.pairs]
     paired = f'<p class="soft">{PAIRED}</p>{html_table(_pairs_head(table.pairs), pairs)}' if pairs else ""
     return (
         f'<section><h2>{escape(table.title())}</h2><p class="soft">{escape(table.words())}</p>'
         f"{html_table(['system', *table.metrics], rows)}{drawn}{paired}{listed if sources else ''}</section>"
     )
+
+
+def _two_lines(name: str) -> str:
+    """The row of `SYSTEM --row ROW` small under its system."""
+    system, _, row = name.partition(" --row ")
+    return f"{escape(system)}<br/><small>{escape(row)}</small>"
 
 
 def _html_cell(cell: Cell) -> str:
