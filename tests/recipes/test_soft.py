@@ -9,6 +9,7 @@ import pytest
 from segue.core.run import Run
 from segue.procedures.self_curriculum import DRAFTS
 from segue.recipes import bigrec
+from segue.recipes._text_tables import SETS
 from segue.recipes.soft import CLAIMS, RECIPE, VARIANTS
 from segue.testing.contracts import check_recipe
 from segue.training.shares import FixedShare, LinearShare, SelfAdaptive
@@ -73,6 +74,11 @@ def test_its_backbone_is_bigrecs() -> None:
     same = ("batches", "prompts", "backbone", "model", "objective", "decoder")
     assert all(getattr(soft, name) == getattr(plain, name) for name in same)
     assert soft.procedure.curriculum == plain.procedure.loop  # type: ignore[attr-defined]
-    equal = [claim for claim in CLAIMS if claim.row.endswith("equal-compute")]
     total = soft.procedure.tuning.epochs + soft.procedure.curriculum.epochs  # type: ignore[attr-defined]
-    assert {claim.settings["procedure.loop.epochs"] for claim in equal} == {total}
+    epochs = {claim.row: claim.settings.get("procedure.loop.epochs") for claim in CLAIMS}
+    assert {epochs[f"{row}-equal-compute"] for row in SETS} == {total}
+    (longer,) = [claim for claim in CLAIMS if claim.row == "industrial-longer" and claim.system == "soft_tiny"]
+    assert epochs["industrial-longer-equal-compute"] == sum(
+        longer.settings[f"procedure.{step}.epochs"] for step in ("tuning", "curriculum")
+    )
+    assert longer.tuned == "bigrec_tiny--industrial-equal-compute"

@@ -46,6 +46,14 @@ def test_an_id_is_kept_once_and_the_first_holds(store: EventStore) -> None:
     assert store.add([]) == []
 
 
+def test_an_id_has_the_place_where_it_came_first(store: EventStore) -> None:
+    assert store.add(some("b", "ab", "b", "ba", "ab")) == [True, True, False, True, False]
+    assert kept(store) == ["b", "ab", "ba"]
+    one, other = (Decision(name, 1, "u", "a", 1.0, 1, ("i",)) for name in ("r1", "r2"))
+    store.note_decisions([one, other, one])
+    assert [decision.request_id for decision in store.decisions()] == ["r1", "r2"]
+
+
 def test_only_what_is_later_is_told_and_of_whom_it_was_asked(store: EventStore) -> None:
     store.add([*some("a", "b", "c"), *some("d", "e", user="v"), *some("f", user="w")])
     found = store.after({"u": 2, "v": 0, "nobody": 0, "w": 6})

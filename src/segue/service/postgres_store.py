@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from segue.core.errors import SettingsError
 from segue.core.extras import require
@@ -24,6 +24,7 @@ from segue.service._rows import (
 )
 from segue.service.event_store import EventStore, StoreAway, refuse_text, refuse_unkeepable
 
+One = TypeVar("One")
 LOCKS = {"events": 0x5E60E001, "items": 0x5E60E002, "decisions": 0x5E60E003, "tables": 0x5E60E004}
 """Numbers of the advisory locks. Whoever gives places holds the one of the table until the rows are committed, so that
 places become visible in their order."""
@@ -96,8 +97,7 @@ class PostgresStore(EventStore):
     def add(self, events: Sequence[Event]) -> list[bool]:
         """Keep the events, all or none; for each whether its id was new."""
         refuse_unkeepable(events)
-        first = {event.event_id: event for event in reversed(events)}
-        rows = [row_of_event(event) for event in reversed(first.values())]
+        rows = [row_of_event(event) for event in _first(events, lambda event: event.event_id)]
         kept = {key for (key,) in self._insert("events", EVENT, rows, key="event_id")}
         fresh = []
         for event in events:
@@ -150,8 +150,7 @@ class PostgresStore(EventStore):
         for one in decisions:
             refuse_text("request_id", one.request_id)
             refuse_text("user_id", one.user_id or "")
-        first = {one.request_id: one for one in reversed(decisions)}
-        rows = [row_of_decision(one) for one in reversed(first.values())]
+        rows = [row_of_decision(one) for one in _first(decisions, lambda one: one.request_id)]
         self._insert("decisions", DECISION, rows, key="request_id")
 
     def decisions(self, after: int = 0, most: int = 10_000) -> list[Decision]:
@@ -268,3 +267,11 @@ class PostgresStore(EventStore):
         password = self._target.get("password")
         text = " ".join(str(error).split())
         return text.replace(password, "***") if password else text
+
+
+def _first(some: Iterable[One], key: Callable[[One], str]) -> list[One]:
+    """The first of each key, in the order in which they come."""
+    found: dict[str, One] = {}
+    for one in some:
+        found.setdefault(key(one), one)
+    return list(found.values())
