@@ -64,8 +64,14 @@ def test_missing_data_and_unplanned_rows_are_named(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(reproduce, "claims", lambda: [FITTED])
     with pytest.raises(DataError, match=r"walks\.csv is not there"):
         reproduce.reproduce("popularity", data=tmp_path)
-    with pytest.raises(SettingsError, match="Planned: popularity --row walks"):
+    with pytest.raises(SettingsError, match=r"popularity plans no row other of the ledger\. Its rows: walks\.$"):
         reproduce.reproduce("popularity", row="other")
+    with pytest.raises(SettingsError, match=r"ease plans no row of the ledger\. Groups: none\. Systems with rows: pop"):
+        reproduce.reproduce("ease", row="walks")
+    many = [FITTED.model_copy(update={"row": f"walks-{place}"}) for place in range(20)]
+    monkeypatch.setattr(reproduce, "claims", lambda: [FITTED, *many])
+    with pytest.raises(SettingsError, match=r"Its rows: walks-17, .* and 13 more\.$"):
+        reproduce.reproduce("popularity", row="walk-17")
 
 
 def test_a_row_leaves_work_to_another_of_its_seed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import subprocess
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from segue.workflows.fit import BASELINES, fit
 from segue.workflows.group import group_report
 from segue.workflows.ledger import Entry, SeedNote, write
 from segue.workflows.planned import WORLD, Planned, nearby
+
+NEAR = 8
+"""Rows that an error names at most."""
 
 
 def claims() -> list[Claim]:
@@ -54,10 +58,7 @@ def reproduce(
     wanted = [claim for claim in known if name in (claim.system, claim.group) and row in (None, claim.row)]
     table = [claim for claim in known if claim.group == name]
     if not wanted or (page_only and not table):
-        groups = ", ".join(sorted({claim.group for claim in known} - {""})) or "none"
-        plan = ", ".join(f"{claim.system} --row {claim.row}" for claim in known if not claim.sweep) or "none"
-        what = "is no group" if page_only else f"plans no row{f' {row}' if row else ''} of the ledger"
-        raise SettingsError(f"{name} {what}. Groups: {groups}. Planned: {plan}.")
+        raise SettingsError(_unplanned(name, row, known, page_only))
     entries = []
     if not page_only:
         for path in {data / claim.data: None for claim in wanted if claim.data != WORLD}:
@@ -73,6 +74,20 @@ def reproduce(
     if table:
         write_group(folder / name, group_report(name, table, data, folder, seeds))
     return entries
+
+
+def _unplanned(name: str, row: str | None, known: Sequence[Claim], page_only: bool) -> str:
+    """What is asked for and not there, and what there is in its place."""
+    groups = ", ".join(sorted({claim.group for claim in known} - {""})) or "none"
+    if page_only:
+        return f"{name} is no group. Groups: {groups}."
+    rows = sorted({claim.row for claim in known if name in (claim.system, claim.group)})
+    if row is not None and rows:
+        near = difflib.get_close_matches(row, rows, n=NEAR, cutoff=0) if len(rows) > NEAR else rows
+        more = f" and {len(rows) - len(near)} more" if len(rows) > len(near) else ""
+        return f"{name} plans no row {row} of the ledger. Its rows: {', '.join(near)}{more}."
+    planned = ", ".join(sorted({claim.system for claim in known})) or "none"
+    return f"{name} plans no row of the ledger. Groups: {groups}. Systems with rows: {planned}."
 
 
 def _measured(planned: Planned, known: Sequence[Claim], run: Run) -> Report:
