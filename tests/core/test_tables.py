@@ -1,6 +1,7 @@
 """Histories are windows of one log, and packed they are what a loop would collect."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -87,3 +88,19 @@ def test_item_counts_are_of_training_alone() -> None:
     items = split.train.packed()[0]
     assert split.item_counts().tolist() == [int((items == item).sum()) for item in range(4)]
     assert split.item_counts().sum() == len(split.dataset.log) - 2 * 3
+
+
+def test_a_log_of_one_user_has_their_events_with_all_that_is_told_of_them() -> None:
+    log = InteractionLog(
+        items=np.array([3, 1, 2, 0]),
+        offsets=np.array([0, 1, 3, 3, 4]),
+        users=pl.DataFrame({"user_id": ["a", "b", "c", "d"]}),
+        timestamps=np.array([10, 20, 30, 40]),
+        columns={"click": np.array([0, 1, 0, 1])},
+    )
+    own = log.of_user(1)
+    assert (own.items.tolist(), own.offsets.tolist()) == ([1, 2], [0, 2])
+    assert own.timestamps is not None
+    assert (own.timestamps.tolist(), own.columns["click"].tolist()) == ([20, 30], [1, 0])
+    assert len(log.of_user(2)) == 0
+    assert replace(log, timestamps=None).of_user(3).timestamps is None

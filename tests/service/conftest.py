@@ -14,7 +14,7 @@ from segue.service.settings import ServiceSettings
 from segue.service.shelf import Shelf
 from segue.workflows.experiment import Experiment, new
 from segue.workflows.fit import fit
-from service.postgres_server import BINARIES, HOW_TO_INSTALL, PostgresServer
+from service.postgres_server import PostgresServer, running
 from workflows.small_tokens import RECIPE as SMALL_TOKENS
 
 WORLD = {"data.users": 60, "data.items": 40, "data.categories": 4, "data.clicks": 12.0}
@@ -58,14 +58,15 @@ def client(studio_shelf: Path, tmp_path: Path) -> Iterator[TestClient]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A running server that nobody kills."""
-    if not BINARIES:
-        pytest.skip(HOW_TO_INSTALL)
-    server = PostgresServer()
-    try:
-        server.start()
+    with running() as server:
         yield server
-    finally:
-        server.stop()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server that the test may kill."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,11 +9,28 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 PASSWORD = "s3cret-p@ss"
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 HOW_TO_INSTALL = "PostgreSQL is absent: apt-get install --no-install-recommends postgresql"
+
+
+@contextmanager
+def running() -> Iterator[PostgresServer]:
+    """A server that runs; the test is skipped where PostgreSQL is absent."""
+    if not BINARIES:
+        pytest.skip(HOW_TO_INSTALL)
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 class PostgresServer:

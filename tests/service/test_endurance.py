@@ -14,7 +14,7 @@ import pytest
 
 from segue.service.open_store import open_store
 from service.child import Child
-from service.postgres_server import BINARIES, HOW_TO_INSTALL, PostgresServer
+from service.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.slow
 
@@ -71,25 +71,22 @@ def kept_events(store: str, people: int = 4) -> Counter[str]:
     return Counter(event.event_id for events in found.values() for event in events)
 
 
-def test_swapped_runs_and_a_killed_database_are_not_noticed(studio_shelf: Path, tmp_path: Path) -> None:
-    if not BINARIES:
-        pytest.skip(HOW_TO_INSTALL)
-    server = PostgresServer()
-    child = None
+def test_swapped_runs_and_a_killed_database_are_not_noticed(
+    studio_shelf: Path, own_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    store = own_postgres.new_database()
+    child = Child(
+        studio_shelf / "sasrec", "--shelf", studio_shelf, "--store", store, "--deadline", 20, log=tmp_path / "log"
+    ).start()
     try:
-        server.start()
-        store = server.new_database()
-        child = Child(
-            studio_shelf / "sasrec", "--shelf", studio_shelf, "--store", store, "--deadline", 20, log=tmp_path / "log"
-        ).start()
         with crowd_at(child.url) as crowd:
             for run in ("tokens", "sasrec", "tokens"):
                 time.sleep(0.5)
                 assert child.post("/systems/sasrec/swap", run=run)["now"] == run
             before = len(crowd.acknowledged)
-            server.kill()
+            own_postgres.kill()
             time.sleep(0.5)
-            server.start()
+            own_postgres.start()
             until = time.monotonic() + 20
             while len(crowd.acknowledged) < before + 40 and time.monotonic() < until:
                 time.sleep(0.1)
@@ -103,9 +100,7 @@ def test_swapped_runs_and_a_killed_database_are_not_noticed(studio_shelf: Path, 
         assert set(kept.values()) == {1}
         assert set(crowd.acknowledged) <= kept.keys()
     finally:
-        if child is not None:
-            child.kill()
-        server.stop()
+        child.kill()
 
 
 def test_what_was_acknowledged_survives_a_killed_service(studio_shelf: Path, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,22 +18,9 @@ from segue.service.open_store import open_store
 from segue.service.postgres_store import PostgresStore
 from segue.service.recent_events import RecentEvents
 from segue.service.writer import Writer
-from service.postgres_server import BINARIES, HOW_TO_INSTALL, PostgresServer
+from service.postgres_server import PostgresServer
 
 REPORTER = Path(__file__).with_name("reporter.py")
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A server that the test may kill."""
-    if not BINARIES:
-        pytest.skip(HOW_TO_INSTALL)
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
 
 def reporter(url: str, prefix: str, count: int = 0, overlap: str = "apart") -> subprocess.Popen:

@@ -20,10 +20,11 @@ from segue.core.errors import RunError, SettingsError
 from segue.export.parity import TOLERANCE
 from segue.workflows import export
 from segue.workflows.experiment import new
-from segue.workflows.export import ABOUT, ExportNote, check_place, export_run, write
+from segue.workflows.export import ABOUT, ExportNote, export_run, write
 from segue.workflows.export_page import program
 from segue.workflows.fit import fit
 from segue.workflows.recommend import recommend
+from segue.workflows.whole_folder import check_place
 
 TINY = {"backbone.width": 8, "backbone.depth": 1, "backbone.heads": 1, "procedure.loop.epochs": 1}
 
@@ -142,13 +143,13 @@ def test_a_file_that_says_something_else_is_not_left_behind(tmp_path: Path, monk
 def test_only_exports_are_replaced_and_only_when_asked(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="is a file"):
-        check_place(tmp_path / "file", overwrite=True)
+        check_place(tmp_path / "file", ABOUT, "export files", overwrite=True)
     with pytest.raises(RunError, match="holds no export"):
-        check_place(tmp_path, overwrite=True)
+        check_place(tmp_path, ABOUT, "export files", overwrite=True)
     (tmp_path / ABOUT).write_text("{}")
     with pytest.raises(RunError, match="--overwrite"):
-        check_place(tmp_path, overwrite=False)
-    check_place(tmp_path, overwrite=True)
+        check_place(tmp_path, ABOUT, "export files", overwrite=False)
+    check_place(tmp_path, ABOUT, "export files", overwrite=True)
 
 
 def test_changed_data_and_systems_without_a_graph_are_refused(tmp_path: Path) -> None:

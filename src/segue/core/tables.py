@@ -88,6 +88,17 @@ class InteractionLog:
             timestamps=self.timestamps,
         )
 
+    def of_user(self, user: int) -> InteractionLog:
+        """The events of the user in this row alone; the table of users stays whole."""
+        window = slice(int(self.offsets[user]), int(self.offsets[user + 1]))
+        return replace(
+            self,
+            items=np.asarray(self.items[window]),
+            offsets=np.array([0, window.stop - window.start]),
+            timestamps=None if self.timestamps is None else np.asarray(self.timestamps[window]),
+            columns={name: np.asarray(values[window]) for name, values in self.columns.items()},
+        )
+
     def user_rows(self, ids: Sequence[str] | pl.Series) -> Int[np.ndarray, " ids"]:
         """Row numbers of the user's own user ids.
 

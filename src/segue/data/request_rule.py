@@ -67,8 +67,8 @@ class RequestRule(SplitRule):
             DataError: `at` lies before the user's last event.
         """
         log = self.log_of(dataset)
-        window = slice(int(log.offsets[user]), int(log.offsets[user + 1]))
-        times = None if log.timestamps is None else np.asarray(log.timestamps[window])
+        past = log.of_user(user)
+        times = past.timestamps
         if times is not None:
             last = int(times[-1]) if len(times) else None
             if at is not None and last is not None and at < last:
@@ -77,13 +77,6 @@ class RequestRule(SplitRule):
                     f"last of their events at {moment_text(last)}; ask at that time or later."
                 )
             at = last if at is None else at
-        past = replace(
-            log,
-            items=np.asarray(log.items[window]),
-            offsets=np.array([0, window.stop - window.start]),
-            timestamps=times,
-            columns={name: np.asarray(values[window]) for name, values in log.columns.items()},
-        )
         told = self.told(dataset)
         places = [one for one in told.fields if one.of == "place"]
         return Impressions(

@@ -6,7 +6,6 @@ So a model reads and judges with its own code, and only what it gathers from the
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from segue.core.batches import Rows, SequenceBatch
 from segue.core.impressions import Candidates, RankingBatch
+from segue.export.padded import Padded
 from segue.layers.click_model import ClickModel
 from segue.layers.target_attention import TargetAttention
 from segue.recipes.dcn_v2 import DcnV2Model
@@ -39,17 +39,9 @@ class _Clicks(nn.Module):
         if isinstance(model, DinModel):
             vars(self.model)["interest"] = self._interest
 
-    def forward(
-        self,
-        items: Tensor,
-        lengths: Tensor,
-        actions: Tensor,
-        candidates: Tensor,
-        times: Tensor | None,
-        asked_at: Tensor | None,
-        facts: Mapping[str, Tensor],
-    ) -> Tensor:
+    def forward(self, asked: Padded) -> Tensor:
         """The log odds, `users candidates tasks`."""
+        items, lengths, actions, candidates, _, _, facts = asked
         users = torch.arange(items.shape[0], device=items.device)
         owners = users[:, None].expand(candidates.shape).flatten()
         rows = Rows(torch.arange(items.shape[0] + 1, device=items.device) * items.shape[1])

@@ -5,7 +5,8 @@ Nothing here asks a tensor for a number, so that the number of users and the len
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,20 @@ from segue.layers.transformer import Residual, Transformer
 
 KeysValues = tuple[Tensor, Tensor]
 """`[users, heads, length, size]` of each."""
+Facts = Mapping[str, Tensor]
+"""By `user_NAME` (`[users]`) and `place_NAME` (`[users, candidates]`)."""
+
+
+class Padded(NamedTuple):
+    """What a ranker is asked, in rows of equal length."""
+
+    items: Int[Tensor, "users length"]
+    lengths: Int[Tensor, " users"]
+    actions: Float[Tensor, "users length actions"]
+    candidates: Int[Tensor, "users candidates"]
+    times: Int[Tensor, "users length"] | None
+    asked_at: Int[Tensor, " users"] | None
+    facts: Facts
 
 
 class Newest(nn.Module):

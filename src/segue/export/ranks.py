@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -13,16 +12,13 @@ from segue.core.errors import SettingsError
 from segue.core.ranking_recipe import FittedRanker
 from segue.data.passes import SharedHistory
 from segue.export.clicks import click_flow
-from segue.export.padded import Newest, PaddedHstu, PaddedTransformer, filled
+from segue.export.padded import Facts, Newest, Padded, PaddedHstu, PaddedTransformer, filled
 from segue.layers.click_model import ClickModel
 from segue.layers.facts import ActionVectors, ContextVectors, ItemVectors
 from segue.layers.transformer_judge import TransformerJudge
 from segue.models.dual_flow_ranker import DualFlowRankerModel
 from segue.models.interleaved_ranker import InterleavedRankerModel
 from segue.models.prefix_ranker import _PrefixRanker
-
-Facts = Mapping[str, Tensor]
-"""By `user_NAME` (`[users]`) and `place_NAME` (`[users, candidates]`)."""
 
 
 class RanksGraph(nn.Module):
@@ -48,7 +44,7 @@ class RanksGraph(nn.Module):
         items = items.gather(1, places)
         done = actions.gather(1, places[:, :, None].expand(-1, -1, actions.shape[2]))
         times = told["timestamps"].gather(1, places) if self.timed else None
-        return (torch.sigmoid(self.flow(items, kept, done, candidates, times, told.get("asked_at"), told)),)
+        return (torch.sigmoid(self.flow(Padded(items, kept, done, candidates, times, told.get("asked_at"), told))),)
 
 
 class _DualFlow(nn.Module):
@@ -59,21 +55,13 @@ class _DualFlow(nn.Module):
         self.model = model
         self.trunk = PaddedHstu(cast(hstu._Trunk, model.trunk), length + 1, timed=timed)
 
-    def forward(
-        self,
-        items: Tensor,
-        lengths: Tensor,
-        actions: Tensor,
-        candidates: Tensor,
-        times: Tensor | None,
-        asked_at: Tensor | None,
-        facts: Facts,
-    ) -> Tensor:
+    def forward(self, asked: Padded) -> Tensor:
         model, placeholder = self.model, self.model.actions.placeholder
+        items, lengths, actions, candidates, times, asked_at, facts = asked
         done = placeholder.expand(*items.shape, -1) if model.part.actions == "none" else _done(model.actions, actions)
         _, context = self.trunk(self._tokens(items, done), lengths, times, times)
-        asked = self._tokens(candidates, placeholder.expand(*candidates.shape, -1))
-        return _answers(model.heads, self.trunk.judge(asked, lengths, context, asked_at, times), facts)
+        shown = self._tokens(candidates, placeholder.expand(*candidates.shape, -1))
+        return _answers(model.heads, self.trunk.judge(shown, lengths, context, asked_at, times), facts)
 
     def _tokens(self, items: Tensor, actions: Tensor) -> Tensor:
         model = self.model
@@ -88,19 +76,11 @@ class _Interleaved(nn.Module):
         self.model = model
         self.trunk = PaddedHstu(cast(hstu._Trunk, model.trunk), model.steps * length + 1, timed=timed)
 
-    def forward(
-        self,
-        items: Tensor,
-        lengths: Tensor,
-        actions: Tensor,
-        candidates: Tensor,
-        times: Tensor | None,
-        asked_at: Tensor | None,
-        facts: Facts,
-    ) -> Tensor:
+    def forward(self, asked: Padded) -> Tensor:
         model = self.model
+        items, lengths, actions, candidates, times, asked_at, facts = asked
         vectors, done = _vectors(model.items, items).flatten(2), _done(model.actions, actions)
-        asked = _vectors(model.items, candidates).flatten(2)
+        shown = _vectors(model.items, candidates).flatten(2)
         if model.part.apart:
             assert model.widen is not None
             assert model.action_norm is not None
@@ -113,10 +93,10 @@ class _Interleaved(nn.Module):
             before = torch.cat([first, done], dim=1)  # what was done before each event, and before a candidate
             tokens = model.norm(model.join(torch.cat([vectors, before[:, :-1]], dim=2)))
             newest = before.gather(1, lengths[:, None, None].expand(-1, 1, before.shape[2]))
-            asked = torch.cat([asked, newest.expand(-1, candidates.shape[1], -1)], dim=2)
+            shown = torch.cat([shown, newest.expand(-1, candidates.shape[1], -1)], dim=2)
         many = lengths * model.steps
         _, context = self.trunk(tokens, many, times, times)
-        hidden = self.trunk.judge(model.norm(model.join(asked)), many, context, asked_at, times)
+        hidden = self.trunk.judge(model.norm(model.join(shown)), many, context, asked_at, times)
         return _answers(model.heads, hidden, facts)
 
 
@@ -129,17 +109,9 @@ class _Prefix(nn.Module):
         assert isinstance(model.trunk, TransformerJudge)
         self.trunk = PaddedTransformer(model.trunk.trunk, length + 1)
 
-    def forward(
-        self,
-        items: Tensor,
-        lengths: Tensor,
-        actions: Tensor,
-        candidates: Tensor,
-        times: Tensor | None,
-        asked_at: Tensor | None,
-        facts: Facts,
-    ) -> Tensor:
+    def forward(self, asked: Padded) -> Tensor:
         model = self.model
+        items, lengths, actions, candidates, _, _, facts = asked
         vectors = _vectors(model.items, items).sum(dim=2) + model.segments.weight[0]
         shown = _vectors(model.items, candidates).sum(dim=2) + model.segments.weight[1]
         if model.actions is not None:

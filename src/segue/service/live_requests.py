@@ -96,18 +96,9 @@ class LiveRequests:
 
     def _logged(self, user: int) -> Actions:
         """What the user did with the events of the log."""
-        log = self._log
         if user == NOBODY:
             return np.zeros((0, len(self._names)), dtype=np.int8)
-        window = slice(int(log.offsets[user]), int(log.offsets[user + 1]))
-        own = replace(
-            log,
-            items=np.asarray(log.items[window]),
-            offsets=np.array([0, window.stop - window.start]),
-            timestamps=None,
-            columns={name: np.asarray(values[window]) for name, values in log.columns.items()},
-        )
-        return self._rule.known_actions(self._dataset, own)
+        return self._rule.known_actions(self._dataset, self._log.of_user(user))
 
 
 def _asked_at(pasts: Sequence[Past], at: int | None) -> Int[np.ndarray, " users"] | None:

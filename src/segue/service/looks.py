@@ -37,15 +37,13 @@ class Kept(Generic[T]):
         Raises:
             Problem: others were being made for so long that this one had to give up.
         """
-        known, result = self._known(key)
-        if known:
-            return result  # type: ignore[return-value]
+        if known := self._known(key):
+            return known[0]
         if not self._turn.acquire(timeout=self.patience):
             raise unavailable("Other runs are being read at the moment; ask again in a few seconds.", seconds=5)
         try:
-            known, result = self._known(key)
-            if known:
-                return result  # type: ignore[return-value]
+            if known := self._known(key):
+                return known[0]
             made = make()
             with self._access:
                 self._results[key] = made
@@ -55,12 +53,13 @@ class Kept(Generic[T]):
         finally:
             self._turn.release()
 
-    def _known(self, key: Hashable) -> tuple[bool, T | None]:
+    def _known(self, key: Hashable) -> list[T]:
+        """What is kept under this key, in a list; an empty one where nothing is."""
         with self._access:
             if key not in self._results:
-                return False, None
+                return []
             self._results.move_to_end(key)
-            return True, self._results[key]
+            return [self._results[key]]
 
 
 @dataclass(frozen=True)

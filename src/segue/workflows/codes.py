@@ -23,7 +23,8 @@ from segue.evaluation.note import Note
 from segue.evaluation.report import REPORT, read_report
 from segue.tokenizers import saved_codes
 from segue.workflows import runs, systems
-from segue.workflows.tokenize import HEALTH, PAGE, check_place, whole_folder
+from segue.workflows.tokenize import HEALTH, PAGE
+from segue.workflows.whole_folder import check_place, whole_folder
 
 LISTED = 20
 """Codes named in an error."""
@@ -176,7 +177,7 @@ def add_items(folder: Path, items: Path, out: Path, *, overwrite: bool = False) 
         DataError: the file holds no new item, or one that this tokenizer cannot give codes.
         RunError: `folder` holds no codes, or `out` is not to be replaced.
     """
-    check_place(out, overwrite=overwrite)
+    check_place(out, saved_codes.PART, "codes", overwrite=overwrite)
     tokenizer = open_codes(folder)
     known = tokenizer.catalog.table
     table = read_items(items, "item_id", None)

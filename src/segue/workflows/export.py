@@ -33,7 +33,7 @@ from segue.workflows.experiment import Experiment
 from segue.workflows.export_page import page
 from segue.workflows.measure import versions
 from segue.workflows.runs import CATALOG, WEIGHTS, dataset_of, open_run, write_text
-from segue.workflows.tokenize import whole_folder
+from segue.workflows.whole_folder import check_place, whole_folder
 
 Format = Literal["torch", "onnx"]
 FORMATS: tuple[Format, ...] = ("torch", "onnx")
@@ -101,7 +101,7 @@ def export_run(
             something else than the run.
         MissingExtra: the packages for ONNX are not installed.
     """
-    check_place(out, overwrite=overwrite)
+    check_place(out, ABOUT, "export files", overwrite=overwrite)
     experiment, recommender = open_run(folder)
     if "onnx" in formats:
         for package in ("onnx", "onnxscript", "onnxruntime"):
@@ -128,24 +128,6 @@ def export_run(
         note = note.model_copy(update={"files": {path.name: _digest(path) for path in sorted(draft.iterdir())}})
         write_text(draft / ABOUT, note.model_dump_json(indent=1) + "\n")
     return note
-
-
-def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Nobody's work is replaced unasked, and nothing but an export is replaced at all.
-
-    Raises:
-        RunError: nothing may be written there.
-    """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise RunError(f"{folder} is a file; --out must be a folder.")
-    if not any(folder.iterdir()):
-        return
-    if not (folder / ABOUT).is_file():
-        raise RunError(f"{folder} is not empty and holds no export; choose another --out.")
-    if not overwrite:
-        raise RunError(f"{folder} holds an export already; replace it with --overwrite, or choose another --out.")
 
 
 def _cases(graph: Graph, experiment: Experiment, recommender: Recommender, dataset: Dataset) -> Cases:

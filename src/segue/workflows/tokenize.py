@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segue.core.errors import RunError, SettingsError
+from segue.core.errors import SettingsError
 from segue.core.recipe import TokenRecipe
 from segue.core.run import Run
 from segue.core.tokenizing import FittedTokenizer, ItemTokenizer
@@ -23,6 +20,7 @@ from segue.tokenizers import saved_codes
 from segue.workflows import runs, systems
 from segue.workflows.experiment import Experiment, data_of
 from segue.workflows.measure import versions
+from segue.workflows.whole_folder import check_place, whole_folder
 
 HEALTH, PAGE = "health.json", "report.html"
 USUAL = "tiger_tuned"
@@ -75,7 +73,7 @@ def tokenize(
         RunError: the folder is there and is not to be replaced, or is none of codes.
         DataError: the data cannot be used, or not by this tokenizer.
     """
-    check_place(folder, overwrite=overwrite)
+    check_place(folder, saved_codes.PART, "codes", overwrite=overwrite)
     run = runs.equipped(run)
     split = runs.split_of(experiment)
     began = time.monotonic()
@@ -100,43 +98,6 @@ def tokenize(
         health.save(draft / HEALTH)
         write_code_page(draft / PAGE, health, split.dataset.name)
     return fitted, health
-
-
-def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Nobody's work is replaced unasked, and nothing but codes is replaced at all.
-
-    Raises:
-        RunError: codes may not be written there.
-    """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise RunError(f"{folder} is a file; --out must be a folder.")
-    if not any(folder.iterdir()):
-        return
-    if not (folder / saved_codes.PART).is_file():
-        raise RunError(f"{folder} is not empty and holds no codes; choose another --out.")
-    if not overwrite:
-        raise RunError(f"{folder} holds codes already; replace them with --overwrite, or choose another --out.")
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A draft beside the folder that takes its place at the end; on any error it is gone and the old one stays."""
-    draft, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("partial", "old"))
-    draft.mkdir(parents=True)
-    try:
-        yield draft
-        if folder.exists():
-            folder.rename(old)
-        draft.rename(folder)
-    except BaseException:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _of_system(name: str) -> ItemTokenizer | None:
