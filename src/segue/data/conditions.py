@@ -24,23 +24,31 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class Clause(NamedTuple):
-    """One comparison: a column, an operator, a number or a word."""
+    """One comparison: a column, an operator, a number (a whole one exact at any width) or a word."""
 
     column: str
     sign: str
-    value: float | str
+    value: int | float | str
 
     def expression(self, *, words: bool) -> pl.Expr:
         """True where the comparison holds; an empty value never does."""
-        value = self.value
-        if words:
-            value = value if isinstance(value, str) else f"{value:g}"
+        value, column = self.value, pl.col(self.column)
+        if words and not isinstance(value, str) and self.sign not in ("==", "!="):
+            column = column.cast(pl.Int128 if isinstance(value, int) else pl.Float64, strict=False)
+        elif words:
+            value = self.word
         elif isinstance(value, str):
             raise SettingsError(
                 f"positive: column '{self.column}' has numbers, and '{value}' is none; compare it with a number."
             )
-        result: pl.Expr = _OPERATORS[self.sign](pl.col(self.column), pl.lit(value))
+        dtype = pl.Int128 if isinstance(value, int) and abs(value) >= 2**63 else None
+        result: pl.Expr = _OPERATORS[self.sign](column, pl.lit(value, dtype=dtype))
         return result.fill_null(False)
+
+    @property
+    def word(self) -> str:
+        """The value as it stands in a column of words."""
+        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
 
 
 def parse_condition(text: str) -> list[Clause]:
@@ -69,7 +77,9 @@ def parse_condition(text: str) -> list[Clause]:
         place = joint.end()
 
 
-def _value(text: str) -> float | str:
+def _value(text: str) -> int | float | str:
     if text[0] in "'\"":
         return text[1:-1]
+    if re.fullmatch(r"[+-]?\d+", text):
+        return int(text)
     return float(text) if _NUMBER.fullmatch(text) else text

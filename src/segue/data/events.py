@@ -143,20 +143,37 @@ class Intake:
 def in_order(piece: Piece, key: str | None) -> Int[np.ndarray, " events"]:
     """The order by user, then by `key`; equal ones stay as they came."""
     user = piece["user"].astype(np.int64)
-    columns = [user - user.min()] if len(user) else [user]
-    if key is not None and len(user):
-        columns.append(piece[key] - piece[key].min())
-    columns.append(np.arange(len(user)))
-    bits = [int(column.max()).bit_length() if len(column) else 0 for column in columns]
-    if sum(bits) > 63:
-        # lexsort is stable, and twenty times slower.
-        return np.lexsort(([piece[key]] if key is not None else []) + [user])
-    packed = np.zeros(len(user), dtype=np.int64)
-    for column, width in zip(columns, bits, strict=True):
-        packed <<= width
-        packed |= column
+    if not len(user):
+        return np.arange(0)
+    if key is None:
+        return _sorted(user - user.min(), np.zeros(len(user), dtype=np.int64))
+    keys = piece[key]
+    if int(keys.max()) - int(keys.min()) >= 2**62:  # only numbers that are no times are so far apart
+        return np.lexsort((keys, user))
+    return _sorted(user - user.min(), keys - keys.min())
+
+
+def _sorted(user: Int[np.ndarray, " events"], key: Int[np.ndarray, " events"]) -> Int[np.ndarray, " events"]:
+    """The order by user, then key, both from 0, by one sort of plain numbers that hold user, key and row.
+
+    Where these do not fit 63 bits, the low bits of the key are left out first, and what is then equal is sorted by them
+    alone: of milliseconds or nanoseconds, that is next to nothing.
+    """
+    bits = [int(values.max()).bit_length() for values in (user, key)]
+    row = (len(user) - 1).bit_length()
+    surplus = max(sum(bits) + row - 63, 0)
+    packed = (((user << (bits[1] - surplus)) | (key >> surplus)) << row) | np.arange(len(user))
     packed.sort()
-    return packed & ((1 << bits[-1]) - 1)
+    order = packed & ((1 << row) - 1)
+    if surplus:
+        head = packed >> row
+        again = head[1:] == head[:-1]
+        if again.any():
+            tied = np.append(again, False) | np.append(False, again)
+            run = np.cumsum(np.append(True, ~again))[tied]
+            rows = order[tied]
+            order[tied] = rows[_sorted(run - run[0], key[rows] & ((1 << surplus) - 1))]
+    return order
 
 
 def without_repeats(piece: Piece, policy: str) -> Bool[np.ndarray, " events"]:

@@ -44,6 +44,13 @@ class Preparation(Part):
     """Column of the time; 'none' to go by the order of the rows."""
     rating: str | None = None
     """Column of the rating; 'none' where a guess would find one wrongly."""
+    time_format: str | None = None
+    """How the time is written, where a guess would be wrong: s, ms, us, ns, iso, dmy, mdy, or a pattern such as
+    '%d.%m.%Y %H:%M'."""
+    decimal: Literal[".", ","] | None = None
+    """The sign before the fraction of numbers in text; found for each column without."""
+    header: bool | None = None
+    """Whether the first line of a text file has names; found without."""
     order: str | None = None
     """Column of whole numbers that orders each user's events, instead of the time; 'none' to go by time."""
     positive: Annotated[str | None, AfterValidator(_readable)] = None
@@ -71,5 +78,7 @@ class Preparation(Part):
 
     @property
     def asked(self) -> dict[str, str | None]:
-        """The columns named, by role."""
-        return {"user": self.user, "item": self.item, "time": self.time, "rating": self.rating, "order": self.order}
+        """The columns named, by role, and what was said of how they are written."""
+        named = {"user": self.user, "item": self.item, "time": self.time, "rating": self.rating, "order": self.order}
+        header = None if self.header is None else str(self.header).lower()
+        return {**named, "time_format": self.time_format, "decimal": self.decimal, "header": header}

@@ -18,6 +18,7 @@ from segue.core.shapes import Int
 from segue.core.tables import Dataset
 from segue.data.conditions import parse_condition
 from segue.data.events import Intake, Span, in_order, without_repeats
+from segue.data.ids import TakenFirst
 from segue.data.k_core import k_core
 from segue.data.preparation import Preparation
 from segue.data.shelf import Piece, Shelf
@@ -32,6 +33,7 @@ Progress = Callable[[str, float | None], None]
 
 _MOST_ROWS = 1_000_000
 _HASHED_BYTES = 200_000_000
+_MOST_WORDS = 100_000
 _PLAIN_NAMES = ("u", "ratings", "interactions", "sequences", "raw", "data", "log", "events", "reviews")
 
 
@@ -104,6 +106,7 @@ class _Kitchen:
                 self.arrivals.put(self.batches, piece)
                 self.batches += 1
         intake = self.intake
+        self.notes += self.raw.afterwards()
         if intake.incomplete:
             if intake.untimed * 2 > intake.rows:
                 raise DataError(
@@ -316,9 +319,16 @@ class _Kitchen:
             "ties": "by time; events of equal time in the order of the source"
             if not self.raw.ordered
             else "by the order column",
-            "words": {name: words.ids().to_list() for name, words in self.intake.words.items()},
+            "ordered": "order column" if self.raw.ordered else "time" if self.raw.timed else "rows",
+            "columns": [column._asdict() for column in self.raw.columns],
+            "words": {name: words.ids().to_list() for name, words in self.intake.words.items() if _listed(name, words)},
             "notes": self.notes,
         }
+
+
+def _listed(name: str, words: TakenFirst) -> bool:
+    """Whether the words of a column are told: of requests, which may be as many as events, only that they differ."""
+    return name != "request" or len(words) <= _MOST_WORDS
 
 
 def file_identity(file: Path, *, content: bool = True) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def _holds(
         table = pl.DataFrame({clause.column: np.asarray(values)})
         true = table.select(clause.expression(words=False)).to_series().to_numpy()
         return true, ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
-    wanted = clause.value if isinstance(clause.value, str) else f"{clause.value:g}"
+    wanted = clause.word
     if wanted not in meant:
         raise DataError(
             f"{name}: '{clause.column}' is never '{wanted}'{nearest(wanted, meant)} "

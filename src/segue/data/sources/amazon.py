@@ -13,9 +13,10 @@ from segue.core.errors import DataError
 from segue.data.sources.columns import Columns
 from segue.data.sources.delimited import Delimited, first_lines, split_line
 from segue.data.sources.json_lines import JsonLines, parse_line, text_blocks
-from segue.data.sources.mapping import Table, log_of
+from segue.data.sources.mapping import log_of
 from segue.data.sources.raw_log import RawLog
-from segue.data.sources.times import Clock
+from segue.data.sources.table import Table
+from segue.data.sources.times import epoch
 
 _JSON = (".json", ".jsonl")
 _ID = re.compile(rb"""["'](?:parent_asin|asin)["']\s*:\s*["']([^"']+)["']""")
@@ -64,7 +65,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         columns,
         source="amazon",
         why=why,
-        clock=Clock(role="integer", ticks=ticks),
+        clock=epoch(ticks),
         rename={"verified": "verified", "verified_purchase": "verified"},
         leave_out=("asin", "parent_asin", "reviewTime", "reviewerName", "vote"),
         items=(lambda wanted: read_metadata(meta, wanted)) if meta else None,

@@ -1,118 +1,291 @@
-"""Text files with one row a line: CSV, TSV, '::' and '|' between the fields, gzip or not."""
+"""Text files with one row a line: CSV, TSV, '::' and '|' between the fields, gzip or not.
+
+The fields are cut by DuckDB's reader in its strict mode. Ours is what it cannot know beforehand: whether quotes in a
+file are quotes or letters, and a plain copy of what is packed or has line ends of several kinds.
+"""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
+import re
+import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from segue.core.errors import DataError
+from segue.data.sources.table import Table
 from segue.data.sources.values import SAMPLE_ROWS, Role
 
 SEPARATORS = (",", "\t", "::", ";", "|", " ")
-_TYPES: dict[Role, Any] = {"id": pl.String, "integer": pl.Int64, "number": pl.Float64, "text": pl.String}
+_QUOTING = (",", ";")
+"""Between these fields a quote at the beginning of a field opens a quoted one, as the standard says."""
+_BLOCK = 16 << 20
+_HEAD = 1 << 20
+_LONGEST_FIELD = 16 << 20
+
+
+class _Plain(NamedTuple):
+    """A file as it can be cut: where its text lies, and whether quotes in it are quotes."""
+
+    path: Path
+    quote: str
+    parallel: bool
 
 
 @dataclass(frozen=True)
-class Delimited:
+class Delimited(Table):
     """Lines of `names`, in one file or several of one form. With `header` the first line of each is skipped."""
 
     files: Sequence[Path]
     names: Sequence[str]
     separator: str
     header: bool
-    quoted: bool = True
+    quoted: bool | None = None
+    """Whether quotes are quotes; each file decides it without."""
+    decimal: str | None = None
+    """The sign before the fraction of numbers; each column decides it without."""
+    _known: dict[Path, _Plain] = field(default_factory=dict, compare=False, repr=False)
+    _copies: list[Any] = field(default_factory=list, compare=False, repr=False)
 
     @cached_property
-    def sample(self) -> pl.DataFrame:
+    def sample(self) -> pl.DataFrame:  # type: ignore[override]
         """The first rows as text."""
-        lines = first_lines(self.files[0], SAMPLE_ROWS + 1)
-        rows = [split_line(line, self.separator, self.quoted) for line in lines[1 if self.header else 0 :]]
-        width = len(self.names)
-        rows = [row for row in rows if row]
-        return pl.DataFrame(
-            [[row[i] or None if i < len(row) else None for row in rows] for i in range(width)],
-            schema=dict.fromkeys(self.names, pl.String),
-        )
+        rows = self._cut(self.files[0], list(self.names), SAMPLE_ROWS, limit=SAMPLE_ROWS)
+        return pl.concat([pl.DataFrame(schema=dict.fromkeys(self.names, pl.String)), *rows])
 
     def batches(self, columns: Mapping[str, Role], rows: int) -> Iterator[pl.DataFrame]:
-        """The columns asked for.
+        """The columns asked for, as text.
 
         Raises:
             DataError: with file and line, where a line does not fit.
         """
         for file in self.files:
-            try:
-                yield from self._scan(file, columns).collect_batches(
-                    chunk_size=rows, maintain_order=True, engine="streaming"
-                )
-            except (pl.exceptions.PolarsError, OSError) as error:
-                raise self._fault(file, columns, error) from None
+            yield from self._cut(file, list(columns), rows)
 
-    def _scan(self, file: Path, columns: Mapping[str, Role]) -> pl.LazyFrame:
-        names = list(self.names)
-        if len(self.separator) > 1:
-            # Polars wants one byte between fields; with ':' the fields of '1::2::3' are every second one.
-            names = [part for i, name in enumerate(names) for part in ((f"\0{i}", name) if i else (name,))]
-        schema = {name: _TYPES[columns[name]] if name in columns else pl.String for name in names}
-        return pl.scan_csv(
-            file,
-            has_header=False,  # the names are known, and '::' cannot cut the line that has them
-            skip_lines=1 if self.header else 0,
-            separator=self.separator[0],
-            schema=schema,
-            quote_char='"' if self.quoted else None,
-            glob=False,
-        ).select(list(columns))
+    def place(self, row: int) -> str:
+        """Where a data row, counted over all files from 0, stands."""
+        for file in self.files:
+            plain = self._plain(file)
+            with open_text(plain.path) as lines:
+                for line, _ in _records(lines, self.separator, plain.quote, skip=self.header):
+                    if row == 0:
+                        return f"{file}, line {line}"
+                    row -= 1
+        return f"{self.files[-1]}, data row {row + 1}"
 
-    def _fault(self, file: Path, columns: Mapping[str, Role], error: Exception) -> DataError:
-        """What is wrong and where: a slow second reading that stops at the first fault."""
-        expected = {self.names.index(name): (name, role) for name, role in columns.items() if role != "text"}
-        line = 0
+    def _cut(self, file: Path, columns: Sequence[str], rows: int, limit: int | None = None) -> Iterator[pl.DataFrame]:
+        import duckdb
+
+        plain = self._plain(file)
+        wanted = [f"c{self.names.index(name)}" for name in columns]
         try:
-            with open_text(file) as lines:
-                for line, row in _rows(lines, self.separator, self.quoted):
-                    if self.header and line == 1:
-                        continue
-                    if len(row) > len(self.names):
+            relation = self._relation(plain).project(", ".join(wanted))
+            if limit is not None:
+                relation = relation.limit(limit)
+            for batch in relation.to_arrow_reader(rows):
+                frame: Any = pl.from_arrow(batch)
+                yield frame.rename(dict(zip(wanted, columns, strict=True)))
+        except (duckdb.Error, OSError, ValueError) as error:  # Arrow has errors of its own for the middle of a file
+            raise self._fault(file, plain, error) from None
+
+    def _relation(self, plain: _Plain) -> Any:
+        import duckdb
+
+        return duckdb.connect().read_csv(
+            literal_path(plain.path),
+            header=self.header,
+            sep=self.separator,
+            quotechar=plain.quote,
+            escapechar=plain.quote,
+            auto_detect=False,
+            columns={f"c{i}": "VARCHAR" for i in range(len(self.names))},
+            strict_mode=True,
+            null_padding=True,
+            parallel=plain.parallel,
+        )
+
+    def _plain(self, file: Path) -> _Plain:
+        if file not in self._known:
+            path, has_quotes = self._copied(file)
+            self._known[file] = self._quoting(file, path) if has_quotes else _Plain(path, "", parallel=True)
+        return self._known[file]
+
+    def _copied(self, file: Path) -> tuple[Path, bool]:
+        """The file, or a copy of it that is unpacked and has one kind of line ends; and whether it has quotes."""
+        packed = file.suffix == ".gz"
+        quotes = returns = both = ends = 0
+        copy = self._new_copy() if packed else None
+        with copy.open("wb") if copy else io.BytesIO() as out:
+            for block in blocks(file):
+                quotes, returns = quotes or b'"' in block, returns + block.count(b"\r")
+                if returns:
+                    both += block.count(b"\r\n")
+                    ends += block.count(b"\n")
+                if copy:
+                    out.write(block)
+        if returns and both < returns + ends - both:
+            return self._with_one_end(copy or file), bool(quotes)
+        return copy or file, bool(quotes)
+
+    def _with_one_end(self, file: Path) -> Path:
+        """A copy whose lines all end in a line feed; a lone return within a line is a blank."""
+        copy = self._new_copy()
+        feeds = any(b"\n" in block for block in blocks(file))
+        with copy.open("wb") as out:
+            for block in blocks(file):
+                out.write(block.replace(b"\r\n", b"\n").replace(b"\r", b" " if feeds else b"\n"))
+        return copy
+
+    def _new_copy(self) -> Path:
+        folder = tempfile.TemporaryDirectory(prefix="segue-")
+        self._copies.append(folder)  # is removed together with this table
+        return Path(folder.name) / "plain.txt"
+
+    def _quoting(self, file: Path, path: Path) -> _Plain:
+        """Quotes as quotes where the whole file fits them, otherwise as letters, otherwise an error."""
+        import duckdb
+
+        def fits(plain: _Plain) -> duckdb.Error | None:
+            try:
+                self._relation(plain).aggregate("count(*)").fetchall()
+            except duckdb.Error as error:
+                return error
+            return None
+
+        letters = _Plain(path, "", parallel=True)
+        if self.quoted is False:
+            return letters
+        quotes = _Plain(path, '"', parallel=True)
+        error = fits(quotes)
+        if error is not None and "quoted new lines" in str(error):
+            quotes = quotes._replace(parallel=False)
+            error = fits(quotes)
+        if error is None:
+            return quotes
+        strict = self.separator in _QUOTING or self.quoted or _are_mostly_around(path, self.separator)
+        if not strict and fits(letters) is None:
+            return letters
+        raise self._fault(file, quotes if strict else letters, error)
+
+    def _fault(self, file: Path, plain: _Plain, error: Exception) -> DataError:
+        """What is wrong and where: a slow second reading that stops at the first fault."""
+        wanted = len(self.names)
+        try:
+            with open_text(plain.path) as lines:
+                for line, row in _records(lines, self.separator, plain.quote, skip=self.header):
+                    if len(row) > wanted and not (len(row) == wanted + 1 and not row[-1]):
                         return DataError(
-                            f"{file}, line {line}: {len(row)} fields where {len(self.names)} were expected "
+                            f"{file}, line {line}: {len(row)} fields where {wanted} were expected "
                             f"({', '.join(self.names)}). Mend or remove the line, or quote the field that has "
                             f"the separator {self.separator!r} in it."
                         )
-                    for position, (name, role) in expected.items():
-                        value = row[position].strip() if position < len(row) else ""
-                        if value and not _fits(value, role):
-                            what = "a whole number" if role == "integer" else "a number"
-                            return DataError(
-                                f"{file}, line {line}, column '{name}': expected {what}, found {value!r}. "
-                                f"Mend the line, or name another column."
-                            )
+        except _BadQuote as bad:
+            return DataError(
+                f"{file}, line {bad.line}: a quote that opens a field is not closed rightly ({bad.text!r:.80}). "
+                'Mend the line: quotes around a field stand at its very ends, and one inside is written twice ("").'
+            )
         except UnicodeDecodeError:
             return not_utf8(file)
-        except (EOFError, gzip.BadGzipFile, OSError) as wrong:
+        except (EOFError, OSError, zlib.error) as wrong:
             return broken_gzip(file, wrong)
-        return DataError(f"{file} could not be read: {error}")
+        first = str(error).split("\n")[0]
+        if "line size" in str(error).lower():
+            first = "a line is longer than 2 MB"
+        return DataError(f"{file} could not be read: {first}.")
+
+
+class _BadQuote(Exception):
+    """A quote that does not fit, in the record that begins at `line`."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+        self.text = text
 
 
 def split_line(line: str, separator: str, quoted: bool = True) -> list[str]:
     """The fields of one line."""
     if len(separator) > 1 or not quoted:
         return line.split(separator)
-    return next(csv.reader([line], delimiter=separator), [])
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a field of more than 128 kB
+        return line.split(separator)
 
 
-def open_text(file: Path, encoding: str = "utf-8") -> io.TextIOWrapper:
+def head_records(file: Path, separator: str, count: int) -> list[list[str]]:
+    """The first records that are not blank, cut at this separator, with quotes as quotes where they fit."""
+    text = head(file)
+    for quote in ('"', ""):
+        try:
+            records = [row for _, row in _records(io.StringIO(text, newline=""), separator, quote)]
+        except _BadQuote as bad:
+            if bad.line > count:  # the text is cut somewhere
+                continue
+            records = []
+        if records:
+            return records[:count]
+    return []
+
+
+def head(file: Path) -> str:
+    """The first megabyte of text, up to the end of a line.
+
+    Raises:
+        DataError: the file is empty, not text, or its gzip is broken.
+    """
+    first = next(blocks(file, _HEAD), b"")
+    if len(first) >= _HEAD and b"\n" in first:
+        first = first[: first.rfind(b"\n") + 1]
+    try:
+        text = first.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise not_utf8(file) from None
+    if not text.strip():
+        raise DataError(f"{file} is empty; a log has at least one row.")
+    return text
+
+
+def open_text(file: Path, encoding: str = "utf-8-sig") -> io.TextIOWrapper:
     """The file as text, unpacked when its name ends in .gz."""
     raw: Any = gzip.GzipFile(file) if file.suffix == ".gz" else file.open("rb")  # the wrapper closes it
     return io.TextIOWrapper(raw, encoding=encoding, newline="")
+
+
+def blocks(file: Path, size: int = _BLOCK) -> Iterator[bytes]:
+    """The bytes of a file, unpacked when its name ends in .gz, in pieces that do not cut a line end in two.
+
+    Raises:
+        DataError: it cannot be read, its gzip is broken, or it is UTF-16.
+    """
+    first, held = True, b""
+    try:
+        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw:
+            while piece := raw.read(size):
+                piece, held = held + piece, b""
+                if first and piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                    raise DataError(
+                        f"{file}: the text is UTF-16, and UTF-8 is expected. Convert it first: "
+                        f"iconv -f utf-16 -t utf-8 {file.name} > converted{file.suffix}"
+                    )
+                first = False
+                if piece.endswith(b"\r"):
+                    piece, held = piece[:-1], b"\r"
+                yield piece
+            if held:
+                yield held
+    except (EOFError, gzip.BadGzipFile, zlib.error) as wrong:
+        raise broken_gzip(file, wrong) from None
+    except OSError as wrong:
+        raise DataError(f"{file} could not be read: {wrong.strerror or wrong}.") from None
 
 
 def first_lines(file: Path, count: int) -> list[str]:
@@ -121,22 +294,12 @@ def first_lines(file: Path, count: int) -> list[str]:
     Raises:
         DataError: the file is empty, not text, or its gzip is broken.
     """
-    lines: list[str] = []
-    try:
-        with open_text(file, "utf-8-sig") as text:
-            for line in text:
-                lines.append(line.rstrip("\r\n"))
-                if len(lines) == count:
-                    break
-    except UnicodeDecodeError:
-        raise not_utf8(file) from None
-    except (EOFError, OSError) as wrong:
-        if file.suffix != ".gz":
-            raise DataError(f"{file} could not be read: {wrong}") from None
-        raise broken_gzip(file, wrong) from None
-    if not any(line.strip() for line in lines):
-        raise DataError(f"{file} is empty; a log has at least one row.")
-    return lines
+    return re.split(r"\r\n|\n|\r", head(file))[:count]
+
+
+def literal_path(file: Path) -> str:
+    """A path in which no sign stands for others."""
+    return re.sub(r"([*?\[])", r"[\1]", str(file))
 
 
 def not_utf8(file: Path) -> DataError:
@@ -161,21 +324,53 @@ def broken_gzip(file: Path, error: Exception) -> DataError:
     )
 
 
-def _rows(lines: io.TextIOWrapper, separator: str, quoted: bool) -> Iterator[tuple[int, list[str]]]:
-    if len(separator) > 1 or not quoted:
-        for number, line in enumerate(lines, 1):
-            yield number, line.rstrip("\r\n").split(separator)
-        return
-    reader = csv.reader(lines, delimiter=separator)
-    for row in reader:
-        yield reader.line_num, row
+def _records(lines: Any, separator: str, quote: str, skip: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the line where it begins; without the first with `skip`."""
+    records = _quoted_records(lines, separator) if quote and len(separator) == 1 else _split_lines(lines, separator)
+    for line, row in records:
+        if row and any(row):
+            if not skip:
+                yield line, row
+            skip = False
+        elif len(row) > 1 and not skip:  # separators alone are a row of nothing
+            yield line, row
 
 
-def _fits(value: str, role: Role) -> bool:
-    if role == "id":
-        return True
-    try:
-        int(value) if role == "integer" else float(value)
-    except ValueError:
-        return False
-    return True
+def _split_lines(lines: Any, separator: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(lines, 1):
+        yield number, line.rstrip("\r\n").split(separator)
+
+
+def _quoted_records(lines: Any, separator: str) -> Iterator[tuple[int, list[str]]]:
+    csv.field_size_limit(_LONGEST_FIELD)
+    text = ""
+
+    def remembered() -> Iterator[str]:
+        nonlocal text
+        for line in lines:
+            text = text or line
+            yield line
+
+    reader = csv.reader(remembered(), delimiter=separator, strict=True, skipinitialspace=True)
+    begin = 1
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error:
+            raise _BadQuote(begin, text.rstrip("\r\n")) from None
+        if row is None:
+            return
+        yield begin, row
+        begin, text = reader.line_num + 1, ""
+
+
+def _are_mostly_around(file: Path, separator: str) -> bool:
+    """Whether the quotes of a file are mostly pairs around whole fields."""
+    mark = re.escape(separator)
+    around = re.compile(rf'(?:^|{mark})"[^"\n]*"(?={mark}|$)', re.MULTILINE)
+    pairs = single = 0
+    for block in blocks(file):
+        text = block.decode("utf-8", errors="replace")
+        found = len(around.findall(text))
+        pairs, single = pairs + 2 * found, single + text.count('"') - 2 * found
+    return pairs > single

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.columns import ITEM, RATING, TIME, USER, Columns, choose
-from segue.data.sources.delimited import SEPARATORS, Delimited, first_lines, split_line
+from segue.data.sources.columns import ITEM, choose, plain
+from segue.data.sources.delimited import Delimited
+from segue.data.sources.dialect import open_delimited
 from segue.data.sources.json_lines import JsonLines
-from segue.data.sources.mapping import Table, log_of
+from segue.data.sources.mapping import log_of
 from segue.data.sources.parquet import Parquet
 from segue.data.sources.raw_log import RawLog
-from segue.data.sources.times import clock_of
+from segue.data.sources.table import Table
 from segue.data.sources.values import looks_like
 
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data", ".tab")
@@ -37,10 +37,8 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         source="files",
         why=why,
         items=(lambda wanted: read_items(beside, columns.item, wanted)) if beside else None,
-        notes=[
-            f"user is column '{columns.user}', item '{columns.item}', time {_quoted(columns.time)}",
-            *_overlooked(table, columns, asked),
-        ],
+        notes=[f"user is column '{columns.user}', item '{columns.item}', time {_quoted(columns.time)}"],
+        time_format=asked.get("time_format"),
     )
 
 
@@ -56,34 +54,18 @@ def open_table(file: Path, asked: Mapping[str, str | None] | None = None) -> Tab
     if suffix in JSON:
         return JsonLines([file])
     if suffix in TEXT:
-        return open_delimited(file, asked)
+        return open_delimited([file], asked)
     raise DataError(
         f"{file}: the extension '{suffix or 'none'}' is not known. Segue reads {', '.join((*TEXT, *JSON, *PARQUET))} "
         "(text also with .gz); rename the file or convert it."
     )
 
 
-def open_delimited(file: Path, asked: Mapping[str, str | None] | None = None) -> Delimited:
-    """A text table whose separator and header are guessed from its first lines."""
-    lines = [line for line in first_lines(file, 50) if line.strip()]
-    separator = _separator(lines, file)
-    first = split_line(lines[0], separator)
-    wanted = {name for name in (asked or {}).values() if name is not None}
-    header = not wanted.isdisjoint(name.strip() for name in first) or _is_header(
-        first, [split_line(line, separator) for line in lines[1:]]
-    )
-    names = [name.strip() for name in first] if header else [f"column_{i}" for i in range(1, len(first) + 1)]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{file}, line 1: two columns are called '{twice}'. Give each column a name of its own.")
-    return Delimited([file], names, separator, header, quoted=any('"' in line for line in lines) or separator == ",")
-
-
 def read_items(file: Path, item: str, wanted: Collection[str] | None) -> pl.DataFrame:
     """The catalogue beside a log; its id column is called as in the log, or by a common name."""
     table = open_table(file, {"item": item, "id": "id", "title": "title"})  # any of these makes the first line a header
     names = table.sample.columns
-    found = next((name for word in (item.lower(), *ITEM, "id") for name in names if name.lower() == word), None)
+    found = next((name for word in (plain(item), *ITEM, "id") for name in names if plain(name) == word), None)
     if found is None:
         raise DataError(
             f"{file}: no column of item ids (expected '{item}' or a name such as item_id); it has: {', '.join(names)}."
@@ -125,15 +107,6 @@ def the_file(path: Path) -> Path:
     return readable[0]
 
 
-def _overlooked(table: Table, columns: Columns, asked: Mapping[str, str | None]) -> list[str]:
-    """Dates under a name that says nothing are not taken for the time of the event, but neither passed over."""
-    if columns.time or asked.get("time"):
-        return []
-    texts = [name for name in table.sample.columns if looks_like(table.sample[name]) in ("text", "time")]
-    dates = [name for name in texts if clock_of(table.sample[name], where=str(table.files[0])) is not None]
-    return [f"column '{name}' has dates; pass time='{name}' if it says when the event was" for name in dates]
-
-
 def _beside(file: Path) -> Path | None:
     for word in _BESIDE:
         for suffix in (*PARQUET, ".csv", ".tsv", ".jsonl", ".csv.gz", ".jsonl.gz"):
@@ -141,44 +114,6 @@ def _beside(file: Path) -> Path | None:
             if other.is_file() and other != file:
                 return other
     return None
-
-
-def _separator(lines: Sequence[str], file: Path) -> str:
-    """The separator that cuts most of the first lines like the very first, and it into the most fields."""
-    best, most = "", (0.0, 1)
-    for separator in SEPARATORS:
-        widths = [len(split_line(line, separator)) for line in lines[:20]]
-        # A line may be cut short, or a text field hold the separator: nine of ten lines decide, or else the best.
-        equal = sum(width == widths[0] for width in widths) / len(widths)
-        if widths[0] > 1 and (min(equal, 0.9), widths[0]) > most:
-            best, most = separator, (min(equal, 0.9), widths[0])
-    if not best:
-        raise DataError(
-            f"{file}, line 1: found one column in {lines[0][:60]!r}; a log needs at least a user and an item, "
-            f"separated by one of {' '.join(repr(separator) for separator in SEPARATORS)}."
-        )
-    return best
-
-
-def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Words above numbers or dates, or a well-known name."""
-    if any(field.strip() == "" for field in first):
-        return False
-    known = {*USER, *ITEM, *TIME, *RATING}
-    if any(field.strip().lower() in known for field in first):
-        return True
-    for i, field in enumerate(first):
-        below = [row[i] for row in rest if i < len(row)]
-        is_word = looks_like(pl.Series([field])) == "text" and not _is_date(field)
-        values_below = looks_like(pl.Series(below)) in ("integer", "number") or all(map(_is_date, below))
-        if below and is_word and values_below:
-            return True
-    return False
-
-
-def _is_date(field: str) -> bool:
-    """Whether the field begins like an ISO date."""
-    return re.match(r"\s*\d{4}-\d{2}-\d{2}", field) is not None
 
 
 def _quoted(name: str | None) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.columns import ORDER, Columns, choose
+from segue.data.sources.columns import ORDER, choose
 from segue.data.sources.files import tidy_items
 from segue.data.sources.mapping import log_of
 from segue.data.sources.parquet import Parquet, read_parquet
 from segue.data.sources.raw_log import RawLog
+
+_FEW = 0.01
+"""Above this share of missing times the times are left out where an order is known, and the rows below it."""
 
 
 def recognise(path: Path) -> str | None:
@@ -47,8 +51,11 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
     if order is not None:
         notes.append(f"events are ordered by the column '{order}'")
         if time is not None:
-            unknown = pl.scan_parquet(file, glob=False).select(pl.col(time).null_count()).collect().item()
-            if unknown:
+            lacking = pl.col(time).is_null().sum(), pl.len()
+            unknown, rows = (
+                pl.scan_parquet(file, glob=False).select(lacking[0], lacking[1].alias("rows")).collect().row(0)
+            )
+            if unknown > _FEW * rows:  # a few missing times are a few missing times
                 notes.append(
                     f"'{time}' is missing in {unknown:,} rows and was left out: '{order}' gives the order, "
                     "and rules that need clock times cannot be used"
@@ -56,13 +63,14 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
                 time = None
     return log_of(
         table,
-        Columns(user=columns.user, item=columns.item, time=time, rating=columns.rating, order=order),
+        replace(columns, time=time, order=order),
         source="folder",
         why=why,
         leave_out=[name for name in ("timestamp", "sasrec_user", "sasrec_item") if name != time],
         items=lambda wanted: _table(file.parent / "items.parquet", columns.item),
         users=lambda: _users(file.parent / "users.parquet"),
         notes=notes,
+        time_format=asked.get("time_format"),
     )
 
 

@@ -15,7 +15,7 @@ from segue.data.sources.delimited import Delimited, first_lines
 from segue.data.sources.mapping import log_of
 from segue.data.sources.parquet import read_parquet
 from segue.data.sources.raw_log import RawLog
-from segue.data.sources.times import Clock
+from segue.data.sources.times import epoch
 
 _MARKS = {"user_id", "video_id", "time_ms", "is_click", "is_rand"}
 _LISTS = {"like_seq": "is_like", "long_watch_seq": "long_view"}
@@ -45,11 +45,11 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
             raise DataError(f"{file}, line 1: the columns differ from those of {files[0].name}.")
     folder = files[0].parent
     return log_of(
-        Delimited(files, names, ",", header=True, quoted=False),
+        Delimited(files, names, ",", header=True),
         Columns(user="user_id", item="video_id", time="time_ms"),
         source="kuairand",
         why=why,
-        clock=Clock(role="integer", ticks=1000),
+        clock=epoch(1000),
         leave_out=("date", "hourmin"),
         items=lambda wanted: _videos(folder),
         users=lambda: _people(folder),

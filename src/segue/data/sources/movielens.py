@@ -12,7 +12,7 @@ from segue.data.sources.columns import Columns
 from segue.data.sources.delimited import Delimited, first_lines, split_line
 from segue.data.sources.mapping import log_of
 from segue.data.sources.raw_log import RawLog
-from segue.data.sources.times import Clock
+from segue.data.sources.times import epoch
 
 _NAMES = ("userId", "movieId", "rating", "timestamp")
 _100K_GENRES = ("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
@@ -49,7 +49,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         Columns(user="userId", item="movieId", time="timestamp", rating="rating"),
         source="movielens",
         why=why,
-        clock=Clock(role="integer", ticks=1),
+        clock=epoch(1),
         items=lambda wanted: _films(folder),
         users=lambda: _people(folder),
     )

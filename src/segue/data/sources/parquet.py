@@ -6,22 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from segue.core.errors import DataError
+from segue.data.sources.table import Table
 from segue.data.sources.values import SAMPLE_ROWS, Role
 
 
 @dataclass(frozen=True)
-class Parquet:
+class Parquet(Table):
     """Columns with types of their own."""
 
     files: Sequence[Path]
 
     @cached_property
-    def sample(self) -> pl.DataFrame:
+    def sample(self) -> pl.DataFrame:  # type: ignore[override]
         """The first rows."""
         try:
             return pl.scan_parquet(self.files[0], glob=False).head(SAMPLE_ROWS).collect()
@@ -29,14 +29,22 @@ class Parquet:
             raise _unreadable(self.files[0], error) from None
 
     def batches(self, columns: Mapping[str, Role], rows: int) -> Iterator[pl.DataFrame]:
-        """The columns asked for."""
-        wanted = [_cast(name, role, self.sample.schema[name]) for name, role in columns.items()]
+        """The columns asked for, in their own types."""
         for file in self.files:
-            frame = pl.scan_parquet(file, glob=False).select(wanted)
+            frame = pl.scan_parquet(file, glob=False).select(list(columns))
             try:
                 yield from frame.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise _unreadable(file, error) from None
+
+    def place(self, row: int) -> str:
+        """Where a data row, counted over all files from 0, stands."""
+        for file in self.files:
+            height = int(pl.scan_parquet(file, glob=False).select(pl.len()).collect().item())
+            if row < height:
+                return f"{file}, data row {row + 1}"
+            row -= height
+        return f"{self.files[-1]}, data row {row + 1}"
 
 
 def read_parquet(file: Path) -> pl.DataFrame:
@@ -49,17 +57,6 @@ def read_parquet(file: Path) -> pl.DataFrame:
         return pl.read_parquet(file, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(file, error) from None
-
-
-def _cast(name: str, role: Role, dtype: Any) -> pl.Expr:
-    column = pl.col(name)
-    if role == "id":
-        return column.cast(pl.Int64) if dtype.is_integer() and dtype != pl.UInt64 else column.cast(pl.String)
-    if role == "integer":
-        return column.cast(pl.Int64)
-    if role == "number":
-        return column.cast(pl.Float64)
-    return column.cast(pl.String)
 
 
 def _unreadable(file: Path, error: Exception) -> DataError:

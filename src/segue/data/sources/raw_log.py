@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import polars as pl
 
@@ -14,6 +14,19 @@ from segue.data.sources.suggest import nearest
 
 Kind = Literal["number", "word", "text"]
 """`number` becomes an array; `word` (few different values) an array of codes; `text` serves only for conditions."""
+
+ColumnRole = Literal[
+    "user", "item", "time", "rating", "order", "request", "split", "number", "word", "text", "left out"
+]
+
+
+class Column(NamedTuple):
+    """What a column of the source was taken for, and why."""
+
+    column: str
+    role: ColumnRole
+    why: str
+
 
 ItemReader = Callable[[Collection[str] | None], pl.DataFrame | None]
 """Gives the item table, at least of the wanted item ids; None means all of them."""
@@ -39,6 +52,10 @@ class RawLog:
     items: ItemReader = field(default=lambda wanted: None)
     users: Callable[[], pl.DataFrame | None] = field(default=lambda: None)
     notes: Sequence[str] = ()
+    columns: Sequence[Column] = ()
+    """What each column was taken for."""
+    afterwards: Callable[[], Sequence[str]] = field(default=lambda: ())
+    """What there is to note once everything has been read."""
 
     def check_columns(self, names: Collection[str]) -> None:
         """Raises:

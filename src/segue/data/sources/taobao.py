@@ -12,7 +12,7 @@ from segue.data.sources.columns import Columns
 from segue.data.sources.delimited import Delimited, first_lines
 from segue.data.sources.mapping import log_of
 from segue.data.sources.raw_log import RawLog
-from segue.data.sources.times import Clock
+from segue.data.sources.times import epoch
 
 _NAMES = ("user_id", "item_id", "category_id", "behavior", "timestamp")
 _ACTIONS = ("pv", "cart", "fav", "buy")
@@ -33,13 +33,13 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
     file = _log(path)
     if file is None:
         raise DataError(f"{path}: expected UserBehavior.csv (or a folder with it).")
-    table = Delimited([file], _NAMES, ",", header=False, quoted=False)
+    table = Delimited([file], _NAMES, ",", header=False)
     return log_of(
         table,
         Columns(user="user_id", item="item_id", time="timestamp"),
         source="taobao",
         why=why,
-        clock=Clock(role="integer", ticks=1),
+        clock=epoch(1),
         leave_out=("category_id",),
         items=lambda wanted: _categories(table),
     )
