@@ -20,6 +20,8 @@ _SIZES = {1: (0.0, 1e11), 1_000: (1e11, 1e14), 1_000_000: (1e14, 1e17), 1_000_00
 """How large the numbers of an epoch are: 1e9 seconds, 1e12 ms, 1e15 us and 1e18 ns are all the year 2001."""
 _FIRST, _LAST = -2_208_988_800, 7_258_118_400
 """The years 1900 and 2200; a time outside is a fault of the file, or of its reading."""
+_FAR = 9 * 10**18
+"""More ticks than any time has, within 64 bits."""
 _MICRO = 1_000_000
 
 Family = Literal["iso", "dmy", "mdy", "ymd", "words"]
@@ -66,11 +68,11 @@ class Clock:
             return ticks, ticks.is_null() & text.is_not_null()
         told, wrong = numbers(values)
         wrong = pl.repeat(False, len(values), eager=True) if wrong is None else wrong
+        scale = self.ticks // self.unit
         if told.dtype == pl.Float64:
-            scale = self.ticks // self.unit
-            told = (told * scale).round().cast(pl.Int64, strict=False)
-        elif self.ticks != self.unit:
-            told = told * (self.ticks // self.unit)
+            told = (told * scale).round().clip(-_FAR, _FAR).cast(pl.Int64)
+        elif scale > 1:  # what is too large to be multiplied stays out of range
+            told = told.clip(-_FAR // scale, _FAR // scale) * scale
         return told, wrong
 
     def fault(self, ticks: pl.Series) -> int | None:
@@ -86,7 +88,7 @@ class Clock:
     @property
     def _least(self) -> int:
         """Below this many ticks a number is of a larger unit (as seconds among milliseconds)."""
-        return int(_SIZES[self.unit][0] * (self.ticks // self.unit) / 100)
+        return int(_SIZES[self.unit][0] * (self.ticks // self.unit) / 10)
 
     def _mixed(self, low: object, high: object) -> bool:
         if self.native or self.forms or self.unit == 1:
