@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from segue.core.tables import Dataset
     from segue.data.preparation import Preparation
 
@@ -22,6 +24,14 @@ Settings = Annotated[
 ]
 
 
+User = Annotated[str | None, typer.Option(help="Column of the user.")]
+Item = Annotated[str | None, typer.Option(help="Column of the item.")]
+Time = Annotated[str | None, typer.Option(help="Column of the time, or 'none'.")]
+TimeFormat = Annotated[
+    str | None, typer.Option(help="How the time is written: s, ms, us, ns, iso, dmy, mdy or a pattern like '%d.%m.%Y'.")
+]
+
+
 @app.command()
 def prepare(
     path: RawPath,
@@ -29,9 +39,10 @@ def prepare(
     source: Annotated[
         str, typer.Option(help="guess, files, folder, movielens, amazon, recbole, kuairand, taobao.")
     ] = "guess",
-    user: Annotated[str | None, typer.Option(help="Column of the user.")] = None,
-    item: Annotated[str | None, typer.Option(help="Column of the item.")] = None,
-    time: Annotated[str | None, typer.Option(help="Column of the time, or 'none'.")] = None,
+    user: User = None,
+    item: Item = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
     rating: Annotated[str | None, typer.Option(help="Column of the rating, or 'none'.")] = None,
     order: Annotated[str | None, typer.Option(help="Column that orders each user's events, or 'none'.")] = None,
     positive: Annotated[str | None, typer.Option(help="Which events count, such as 'rating >= 4'.")] = None,
@@ -52,7 +63,8 @@ def prepare(
     from segue.data.prepare import readable_name
 
     named = {
-        "source": source, "user": user, "item": item, "time": time, "rating": rating, "order": order,
+        "source": source, "user": user, "item": item, "time": time, "time_format": time_format, "rating": rating,
+        "order": order,
         "positive": positive, "core": core, "duplicates": duplicates, "memory_gb": memory_gb,
     }  # fmt: skip
     preparation = _preparation(path, named, settings)
@@ -63,7 +75,15 @@ def prepare(
 
 
 @app.command()
-def inspect(path: RawPath, settings: Settings = None, as_json: AsJson = False) -> None:
+def inspect(
+    path: RawPath,
+    user: User = None,
+    item: Item = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what a path holds: how it would be read, or what was prepared.
 
     Example: segue data inspect ml-100k/u.data
@@ -76,18 +96,18 @@ def inspect(path: RawPath, settings: Settings = None, as_json: AsJson = False) -
         facts = _facts(dataset) | {"first items": dataset.catalog.table.head(5).to_dicts()}
         _answer(facts, as_json, f"{path} is a prepared dataset")
         return
-    preparation = _preparation(path, {}, settings)
+    named = {"user": user, "item": item, "time": time, "time_format": time_format}
+    preparation = _preparation(path, named, settings)
     raw = open_log(path, preparation.asked, preparation.source, preparation.history)
     first = next(iter(raw.read([name for name, kind in raw.further.items() if kind != "text"], 5)), None)
     facts = {
         "source": raw.source,
         "why": raw.why,
         "files": [str(file) for file in raw.files],
-        "time": f"{raw.ticks} ticks a second" if raw.timed else "none",
         "order": "by a column of its own" if raw.ordered else "by time" if raw.timed else "by the order of the rows",
-        "further columns": dict(raw.further),
+        "columns": [f"{column}: {role} ({why})" for column, role, why in raw.columns],
         "notes": list(raw.notes),
-        "first rows": first.head(5).to_dicts() if first is not None else [],
+        "first rows": _first_rows(first, raw.ticks),
     }
     _answer(facts, as_json, f"{path} would be read as '{raw.source}': {raw.why}")
 
@@ -221,6 +241,18 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
         "dropped": dataset.origin.get("dropped", {}),
         "notes": dataset.origin.get("notes", []),
     }
+
+
+def _first_rows(rows: pl.DataFrame | None, ticks: int) -> list[dict[str, Any]]:
+    """The first rows with their times as dates."""
+    import polars as pl
+
+    if rows is None:
+        return []
+    if "time" in rows.columns:
+        date = pl.from_epoch(pl.col("time").cast(pl.Float64) * (1e6 / ticks), "us").dt.to_string("%Y-%m-%d %H:%M:%S")
+        rows = rows.with_columns(date.alias("time"))
+    return rows.head(5).to_dicts()
 
 
 def _exposed(dataset: Dataset) -> dict[str, Any] | None:
