@@ -55,7 +55,7 @@ def test_settings_are_the_same_by_option_and_by_set(log):
 def test_inspect_says_what_it_would_do(log):
     facts = json.loads(run("inspect", log, "--json"))
     assert facts["source"] == "files"
-    assert facts["first rows"][0] == {"user_id": "0", "item_id": "0", "time": 1_600_000_000, "rating": 1.0}
+    assert facts["first rows"][0] == {"user_id": "0", "item_id": "0", "time": "2020-09-13 12:26:40", "rating": 1}
     run("prepare", log, "--out", "done")
     assert json.loads(run("inspect", "done", "--json"))["events"] == 60
     assert "would be read as 'files'" in run("inspect", log)

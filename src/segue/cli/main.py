@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import codes, data, explain, export, llm, rank, recommend, runs, scale, serve, study, systems, traffic
-from segue.core.errors import SegueError
+from segue.cli import cache, codes, data, explain, export, llm, rank, recommend, runs, scale, serve, study, systems, traffic
+from segue.core.errors import SegueError, in_words
 
 app = typer.Typer(
     name="segue",
@@ -44,6 +44,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(data.app, name="data", help="Get, prepare, inspect and audit logs.")
+app.add_typer(cache.app, name="cache")
 app.add_typer(codes.app, name="codes", help="Look into the codes of items, check their health, add new items.")
 app.add_typer(llm.app, name="llm", help="Language models: make a small one on the spot, plan for a large one.")
 app.add_typer(study.app, name="study", help="Studies of systems: what accuracy on a log cannot say.")
@@ -66,20 +67,26 @@ def _options(
 
 
 def run() -> None:
-    """Entry point: errors meant for people are printed without a traceback; Ctrl-C says how to go on."""
+    """Entry point: errors meant for people are printed without a traceback; Ctrl-C says how to go on.
+
+    Exit codes: 0 done, 1 an error that is told in one line, 2 a command that cannot be read, 130 stopped by Ctrl-C.
+    `SEGUE_DEBUG=1` shows where an error came from.
+    """
     # Threads that wait should sleep: where another process holds a core, spinning ones cost a factor of four.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
-    except SegueError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+    except (SegueError, OSError, MemoryError, RecursionError, FloatingPointError) as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        if os.environ.get("SEGUE_DEBUG"):
+            raise
+        typer.secho(f"error: {in_words(error)}", fg="red", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         typer.secho("\nstopped. What was learnt is saved; run the same command with --resume to go on.", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -8,18 +8,22 @@ import logging
 from pathlib import Path
 
 from segue.core.tables import Dataset
+from segue.data import cache as caches
 from segue.data.preparation import Preparation
-from segue.data.prepare import Progress, file_identity, prepare, readable_name
+from segue.data.prepare import Progress, prepare, readable_name
 from segue.data.sources import open_log
 from segue.data.store import VERSION, is_prepared, load, read_manifest
 
 log = logging.getLogger(__name__)
 
+READING = 2
+"""Raised when the same files would be read otherwise than before, so that nothing old is found for them."""
+
 
 def open_dataset(preparation: Preparation, cache: Path, progress: Progress | None = None) -> Dataset:
     """A prepared folder is loaded as it is; a raw path is prepared into `cache`, or found there from an earlier time.
 
-    The place in the cache depends on the files (path, size, time of change) and on the settings.
+    The place in the cache depends on the contents of the files that are read, and on the settings.
 
     Raises:
         DataError: the path is neither.
@@ -30,19 +34,21 @@ def open_dataset(preparation: Preparation, cache: Path, progress: Progress | Non
         if changed:
             log.warning("%s is prepared already: the settings of the preparation are not applied to it", path)
         return load(path)
-    folder = cache / _key(preparation)
+    folder = cache / _key(preparation, cache)
     if is_prepared(folder) and read_manifest(folder):
         log.info("%s: using what was prepared in %s", path, folder)
+        caches.touch(folder)
         return load(folder)
-    return prepare(preparation, folder, progress, name=readable_name(path))
+    dataset = prepare(preparation, folder, progress, name=readable_name(path))
+    for gone in caches.shrink(cache, folder):
+        log.info("the cache was too large: %s was removed from it", gone.folder)
+    return dataset
 
 
-def _key(preparation: Preparation) -> str:
+def _key(preparation: Preparation, cache: Path) -> str:
     path = Path(preparation.path).resolve()
     settings = {key: value for key, value in preparation.dump().items() if key != "memory_gb"} | {"path": str(path)}
-    files = list(open_log(path, preparation.asked, preparation.source, preparation.history).files)
-    # A catalogue beside the log belongs to the result as well.
-    beside = [file for file in sorted({file.parent for file in files}.pop().iterdir()) if file.is_file()]
-    identities = [file_identity(file.resolve(), content=False) for file in dict.fromkeys([*files, *beside])]
-    text = json.dumps([VERSION, settings, identities], sort_keys=True)
+    raw = open_log(path, preparation.asked, preparation.source, preparation.history)
+    files = dict.fromkeys(file.resolve() for file in [*raw.files, *raw.beside])
+    text = json.dumps([VERSION, READING, settings, caches.contents(list(files), cache)], sort_keys=True)
     return f"{readable_name(path)}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

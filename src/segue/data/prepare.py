@@ -345,7 +345,7 @@ def readable_name(path: Path) -> str:
     """A name for the data at `path`: 'ml-100k' for ml-100k/raw/u.data, 'my_log' for my_log.csv.gz."""
     for part in (path, *path.absolute().parents):
         word = part.name if part.is_dir() else part.name.split(".")[0]
-        if word and word.lower() not in _PLAIN_NAMES:
+        if word and not set(word) & set("*?[") and word.lower() not in _PLAIN_NAMES:
             return word
     return "data"
 

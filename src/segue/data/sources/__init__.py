@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from segue.core.errors import DataError
 from segue.data.sources import amazon, files, folder, kuairand, movielens, recbole, samples, taobao
+from segue.data.sources.locate import locate
 from segue.data.sources.raw_log import RawLog
 
 SourceName = Literal["guess", "folder", "movielens", "amazon", "recbole", "kuairand", "taobao", "samples", "files"]
@@ -45,9 +45,8 @@ def open_log(
     """
     asked = dict(asked or {})
     if not path.exists():
-        raise DataError(
-            f"{path} does not exist (looked in {Path.cwd()}). Is the path right? `segue data get` fetches public sets."
-        )
+        locate(path)  # a pattern, or a table in a file; otherwise an error with what is near
+        source = "files"
     raw = _open(path, asked, source)
     return kuairand.with_earlier(raw, path) if history else raw
 

@@ -69,6 +69,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         rename={"verified": "verified", "verified_purchase": "verified"},
         leave_out=("asin", "parent_asin", "reviewTime", "reviewerName", "vote"),
         items=(lambda wanted: read_metadata(meta, wanted)) if meta else None,
+        beside=[meta] if meta else [],
         notes=notes,
     )
 

@@ -236,15 +236,17 @@ def head_records(file: Path, separator: str, count: int) -> list[list[str]]:
     return []
 
 
-def head(file: Path) -> str:
-    """The first megabyte of text, up to the end of a line.
+def head(file: Path, *, whole_lines: bool = True) -> str:
+    """The first megabyte of text, up to the end of a line or of a letter.
 
     Raises:
         DataError: the file is empty, not text, or its gzip is broken.
     """
     first = next(blocks(file, _HEAD), b"")
-    if len(first) >= _HEAD and b"\n" in first:
+    if len(first) >= _HEAD and whole_lines and b"\n" in first:
         first = first[: first.rfind(b"\n") + 1]
+    elif len(first) >= _HEAD:  # a letter of UTF-8 has at most four bytes
+        first = first[: max((i for i in range(len(first) - 4, len(first)) if first[i] & 0xC0 != 0x80), default=None)]
     try:
         text = first.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -69,6 +69,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         leave_out=[name for name in ("timestamp", "sasrec_user", "sasrec_item") if name != time],
         items=lambda wanted: _table(file.parent / "items.parquet", columns.item),
         users=lambda: _users(file.parent / "users.parquet"),
+        beside=[file.parent / "items.parquet", file.parent / "users.parquet"],
         notes=notes,
         time_format=asked.get("time_format"),
     )

@@ -53,6 +53,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         leave_out=("date", "hourmin"),
         items=lambda wanted: _videos(folder),
         users=lambda: _people(folder),
+        beside=[*folder.glob("video_features_basic*.csv"), *folder.glob("user_features*.csv")],
         notes=["every row is an exposure; pass positive='is_click == 1' (or another action) for what users chose"],
     )
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ def log_of(
     leave_out: Collection[str] = (),
     items: ItemReader | None = None,
     users: object = None,
+    beside: Sequence[Path] = (),
     notes: Sequence[str] = (),
     time_format: str | None = None,
 ) -> RawLog:
@@ -56,6 +58,7 @@ def log_of(
         clock: how the time column is read; guessed from the sample without.
         rename: further names, file name to common name.
         leave_out: columns that are not facts about an event.
+        beside: files that items and users are read from.
         time_format: what the person said of the time column.
     """
     where, sample = str(table.files[0]), table.sample
@@ -95,6 +98,7 @@ def log_of(
         ordered=columns.order is not None,
         items=items or (lambda wanted: None),
         users=users if callable(users) else (lambda: None),
+        beside=[file for file in beside if file.is_file()],
         notes=(*notes, *reader.floats_note()),
         columns=tuple(taken),
         afterwards=reader.strange,

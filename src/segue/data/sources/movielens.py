@@ -52,6 +52,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         clock=epoch(1),
         items=lambda wanted: _films(folder),
         users=lambda: _people(folder),
+        beside=[folder / name for name in ("u.item", "movies.dat", "movies.csv", "u.user", "users.dat")],
     )
 
 

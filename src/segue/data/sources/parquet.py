@@ -1,4 +1,4 @@
-"""Parquet files, one or several of one form."""
+"""Parquet and Feather files, one or several of one form."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Parquet(Table):
     def sample(self) -> pl.DataFrame:  # type: ignore[override]
         """The first rows."""
         try:
-            return pl.scan_parquet(self.files[0], glob=False).head(SAMPLE_ROWS).collect()
+            return self.scan(self.files[0]).head(SAMPLE_ROWS).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(self.files[0], error) from None
 
     def batches(self, columns: Mapping[str, Role], rows: int) -> Iterator[pl.DataFrame]:
         """The columns asked for, in their own types."""
         for file in self.files:
-            frame = pl.scan_parquet(file, glob=False).select(list(columns))
             try:
+                frame = self.scan(file).select(list(columns))
                 yield from frame.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise _unreadable(file, error) from None
@@ -40,11 +40,25 @@ class Parquet(Table):
     def place(self, row: int) -> str:
         """Where a data row, counted over all files from 0, stands."""
         for file in self.files:
-            height = int(pl.scan_parquet(file, glob=False).select(pl.len()).collect().item())
+            height = int(self.scan(file).select(pl.len()).collect().item())
             if row < height:
                 return f"{file}, data row {row + 1}"
             row -= height
         return f"{self.files[-1]}, data row {row + 1}"
+
+    @staticmethod
+    def scan(file: Path) -> pl.LazyFrame:
+        """The rows of one file."""
+        return pl.scan_parquet(file, glob=False, hive_partitioning=False)
+
+
+class Feather(Parquet):
+    """Files of Arrow's own form: .feather, .arrow, .ipc."""
+
+    @staticmethod
+    def scan(file: Path) -> pl.LazyFrame:
+        """The rows of one file."""
+        return pl.scan_ipc(file, glob=False)
 
 
 def read_parquet(file: Path) -> pl.DataFrame:
@@ -59,6 +73,10 @@ def read_parquet(file: Path) -> pl.DataFrame:
         raise _unreadable(file, error) from None
 
 
+def _form(file: Path) -> str:
+    return "Parquet" if file.suffix.lower() in (".parquet", ".pq") else "an Arrow file"
+
+
 def _unreadable(file: Path, error: Exception) -> DataError:
     first = (str(error).splitlines() or [""])[0]
-    return DataError(f"{file} could not be read as Parquet: {first}. Is the file whole?")
+    return DataError(f"{file} could not be read as {_form(file)}: {first}. Is the file whole?")

@@ -51,6 +51,8 @@ class RawLog:
     ordered: bool = False
     items: ItemReader = field(default=lambda wanted: None)
     users: Callable[[], pl.DataFrame | None] = field(default=lambda: None)
+    beside: Sequence[Path] = ()
+    """Further files that the result depends on, such as that of the catalogue."""
     notes: Sequence[str] = ()
     columns: Sequence[Column] = ()
     """What each column was taken for."""

@@ -37,6 +37,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         why=why,
         items=lambda wanted: _beside(file, ".item", columns.item),
         users=lambda: _beside(file, ".user", columns.user),
+        beside=[file.with_suffix(".item"), file.with_suffix(".user")],
         time_format=asked.get("time_format"),
     )
 

@@ -53,6 +53,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
         ordered=True,
         items=lambda wanted: read_items(beside, "item_id", wanted) if beside.is_file() else None,
         users=lambda: _samples(file).select("user_id", "split"),
+        beside=[beside] if beside.is_file() else [],
         notes=["each sample is a user of its own; cut them with split=given"],
     )
 
