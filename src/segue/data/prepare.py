@@ -16,7 +16,6 @@ import polars as pl
 from segue.core.errors import DataError
 from segue.core.shapes import Int
 from segue.core.tables import Dataset
-from segue.data.conditions import parse_condition
 from segue.data.events import Intake, Span, in_order, without_repeats
 from segue.data.k_core import k_core
 from segue.data.preparation import Preparation
@@ -79,7 +78,7 @@ class _Kitchen:
     shown: int = 0
 
     def __post_init__(self) -> None:
-        clauses = parse_condition(self.preparation.positive) if self.preparation.positive else []
+        clauses = self.preparation.clauses
         self.raw.check_columns([clause.column for clause in clauses])
         asked = {clause.column for clause in clauses}
         kinds = {name: kind for name, kind in self.raw.further.items() if kind != "text" or name in asked}
@@ -316,6 +315,7 @@ class _Kitchen:
             "ties": "by time; events of equal time in the order of the source"
             if not self.raw.ordered
             else "by the order column",
+            "ordered": "order column" if self.raw.ordered else "time" if self.raw.timed else "rows",
             "words": {name: words.ids().to_list() for name, words in self.intake.words.items()},
             "notes": self.notes,
         }

@@ -139,8 +139,8 @@ class RequestsByTime(RequestRule):
         )
 
 
-def _no_places(facts: tuple[str, ...]) -> tuple[str, ...]:
-    for text in facts:
+def _no_places(facts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    for text in facts or ():
         if fact_of(text).of == "place":
             raise PydanticCustomError(
                 "facts",
@@ -164,8 +164,9 @@ class LastEvent(RequestRule):
     Source: GPSD, arXiv:2506.03699, preprocessing of the public sets. Theirs has no validation.
     """
 
-    facts: Annotated[Facts, AfterValidator(_no_places)] = ()
-    """What rankers are told: columns of the catalog, and `user:COLUMN`; what kind of item it is unless given."""
+    facts: Annotated[Facts | None, AfterValidator(_no_places)] = None
+    """What rankers are told: columns of the catalog, and `user:COLUMN`; [] for nothing. Unless given, what kind of item
+    it is and the documented categories of known data."""
     ratio: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.7
     """Share of the users that are not tested: those whose last events are the oldest."""
     validation_users: Share = 0.1
@@ -184,6 +185,10 @@ class LastEvent(RequestRule):
     def named_tasks(self, dataset: Dataset) -> tuple[str, ...]:
         """The one task."""
         return (TAKEN,)
+
+    def named_facts(self, dataset: Dataset) -> tuple[str, ...]:
+        """The facts asked for, or those that are documented; none of a place, for drawn items have none."""
+        return tuple(fact for fact in super().named_facts(dataset) if fact_of(fact).of != "place")
 
     def named_actions(self, dataset: Dataset) -> tuple[str, ...]:
         """The actions asked for, or the words of a column such as `behavior`, or that something was taken."""
