@@ -25,7 +25,7 @@ LOG = InteractionLog(
     items=np.zeros(4, dtype=np.int32),
     offsets=np.array([0, 2, 4]),
     users=pl.DataFrame({"user_id": ["u", "v"], "age": [20, 40], "city": ["Rome", "Rome"]}),
-    columns={"tab": np.array([2, 1, 2, 2]), "place": np.array([0, -1, 1, 0]), "volume": np.array([1.0, np.nan, 1, 3])},
+    columns={"tab": np.array([2, 1, 2, 2]), "place": np.array([0, -1, 1, 0]), "volume": np.array([1.5, np.nan, 1, 3])},
 )
 WORDS = {"place": ["home", "feed"]}
 
@@ -94,8 +94,8 @@ def test_the_kind_of_item_is_told_unless_something_else_is():
         ("pricee", "the catalog has no column 'pricee' .*did you mean 'price'"),
         ("user:city_name", "users have no column 'city_name' .*did you mean 'city'"),
         ("place:tap", "what was shown has no column 'tap' .*did you mean 'tab'"),
-        ("user:number:city", r"'city' was to be told as a number and has values such as \['Rome'\]"),
-        ("place:number:place", "'place' was to be told as a number"),
+        ("user:number:city", r"'city' was to be told as a number, and 'Rome' of user 'u' is none, as are 2 of 2"),
+        ("place:number:place", "'place' was to be told as a number and has words such as 'home'"),
     ],
 )
 def test_what_is_no_fact_says_what_to_do(fact, said):

@@ -156,7 +156,7 @@ def _cold(split: Split, counts: Int[np.ndarray, " items"]) -> list[Finding]:
             count=cold,
             of=len(items),
             fact=f"{cold:,} of {len(items):,} test targets are items without any training event.",
-            advice=f"A model that knows items by id cannot hit them; {1 - cold / len(items):.0%} is the most it reaches."
+            advice=f"A model that knows items by id cannot hit them: {1 - cold / len(items):.0%} is the most for it."
             if cold
             else "",
         ),

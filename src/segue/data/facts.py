@@ -176,7 +176,7 @@ def _column(
         )
     if column.dtype.is_float():
         column = column.fill_nan(None)
-    number = _is_number(column) if fact.told is None else fact.told == "number"
+    number = _is_number(column, counted=table is None) if fact.told is None else fact.told == "number"
     if number and meant:
         raise DataError(
             f"{name}: '{fact.column}' was to be told as a number and has words such as {meant[0]!r}; write it without "
@@ -185,13 +185,16 @@ def _column(
     return column, number
 
 
-def _is_number(column: pl.Series) -> bool:
-    """Whether a column holds numbers and not whole ones, which are categories: where one is missing, a file makes
-    fractions of them."""
+def _is_number(column: pl.Series, *, counted: bool) -> bool:
+    """Whether a column holds numbers and not whole ones, which are categories.
+
+    A log keeps whole numbers as fractions where one is missing (`counted`); tables keep their types.
+    """
     if not column.dtype.is_float():
         return False
     told = column.drop_nulls()
-    return len(told) == len(column) or not len(told) or not bool((told == told.floor()).all())
+    whole = counted and 0 < len(told) < len(column) and bool((told == told.floor()).all())
+    return not whole
 
 
 def _numbers(column: pl.Series, fact: Fact, ids: pl.Series | None, name: str) -> tuple[pl.Series, str]:

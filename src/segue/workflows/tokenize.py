@@ -20,6 +20,7 @@ from segue.tokenizers import saved_codes
 from segue.workflows import runs, systems
 from segue.workflows.experiment import Experiment, data_of
 from segue.workflows.measure import versions
+from segue.workflows.settled import settle
 from segue.workflows.whole_folder import check_place, whole_folder
 
 HEALTH, PAGE = "health.json", "report.html"
@@ -37,7 +38,7 @@ def experiment_of(data: str, settings: Mapping[str, Any], seed: int) -> Experime
     systems.load_shelves()
     ours = {path: value for path, value in settings.items() if path.split(".")[0] in OURS}
     stand_in = Experiment(recipe=systems.find("popularity"), data=data_of(data), seed=seed)
-    return stand_in.with_settings(ours)
+    return settle(stand_in.with_settings(ours)).experiment
 
 
 def tokenizer_of(name: str | None, settings: Mapping[str, Any]) -> ItemTokenizer:
