@@ -31,7 +31,7 @@ def of_cases(dataset: Dataset, split: Split, *, seen: bool) -> list[Finding]:
 def few(users: int) -> Finding:
     """Whether so many test users can measure anything."""
     margin = 0.98 / max(users, 1) ** 0.5  # of a rate of one half, 1.96 standard errors
-    said = f"{users:,} test user{'s are' if users != 1 else ' is'}"
+    said = "1 test user is" if users == 1 else f"{users:,} test users are"
     return Finding(
         name="test users",
         severity="serious" if users < TOO_FEW else "look" if users < FEW else "info",
@@ -156,9 +156,7 @@ def _cold(split: Split, counts: Int[np.ndarray, " items"]) -> list[Finding]:
             count=cold,
             of=len(items),
             fact=f"{cold:,} of {len(items):,} test targets are items without any training event.",
-            advice=f"A model that knows items by id cannot hit them: {1 - cold / len(items):.0%} is the most for it."
-            if cold
-            else "",
+            advice="Systems that know items by id learnt nothing of them and hit them by luck alone." if cold else "",
         ),
         Finding(
             name="cold users",

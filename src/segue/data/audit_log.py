@@ -234,7 +234,7 @@ def _duplicates(dataset: Dataset) -> list[Finding]:
             count=exact,
             of=len(log),
             fact=f"{exact:,} of {len(log):,} events are equal to another in user, item, time and every column.",
-            advice="Most likely logged twice: duplicates=exact removes them." if exact else "",
+            advice="Most likely logged twice: data.duplicates=exact removes them." if exact else "",
         ),
     ]
 

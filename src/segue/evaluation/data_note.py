@@ -1,4 +1,4 @@
-"""What a reader should know of the data before believing a number: how they were read, what was dropped, what is wrong."""
+"""What a reader should know of the data before believing a number: how they were read, and what is wrong."""
 
 from __future__ import annotations
 
