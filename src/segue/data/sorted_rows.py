@@ -10,6 +10,7 @@ import polars as pl
 
 from segue.core.shapes import Int
 from segue.core.tables import Dataset
+from segue.data.given_split import own_cut
 
 LOOKED_AT = 1_000_000
 """The first so many events are looked at."""
@@ -25,8 +26,11 @@ class Sorted(NamedTuple):
     """How strongly neighbouring rows of one user follow something: 0 as by chance, 1 always."""
 
     strength: float
-    words: str
     pairs: int
+    words: str
+
+
+_NOTHING = Sorted(0.0, 0, "")
 
 
 def most_sorted(dataset: Dataset) -> Sorted | None:
@@ -51,14 +55,27 @@ def _each(dataset: Dataset) -> Iterator[Sorted]:
         yield from _rising(ranks[items], inner, "the item id", how)
     yield from _one_order(items, owners, inner, len(dataset.catalog))
     for name, values in log.columns.items():
+        if name == own_cut(dataset):  # how a log was cut says nothing of how it came about
+            continue
         column = np.asarray(values[: len(owners)])
-        words = dataset.origin.get("words", {}).get(name)
-        if words:
-            for how, ranks in (("", np.arange(len(words))), *_orders(pl.Series(words, dtype=pl.String))):
-                yield from _rising(np.where(column < 0, -1, ranks[column]), inner, f"the column '{name}'", how)
-        else:
-            yield from _rising(np.nan_to_num(column.astype(np.float64)), inner, f"the column '{name}'", "")
-        yield from _blocks(column, owners, inner, name)
+        rising = [one for key, how in _keys(dataset, name, column) for one in _rising(key, inner, _named(name), how)]
+        yield from rising
+        if max(rising, default=_NOTHING).strength < _CERTAIN:  # what rises stands in blocks too
+            yield from _blocks(column, owners, inner, name)
+
+
+def _keys(dataset: Dataset, name: str, column: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """What a column could be sorted by: its numbers, or its words as they first occur or by their letters."""
+    words = dataset.origin.get("words", {}).get(name)
+    if not words:
+        yield np.nan_to_num(column.astype(np.float64)), ""
+        return
+    for how, ranks in (("", np.arange(len(words))), *_orders(pl.Series(words, dtype=pl.String))):
+        yield np.where(column < 0, -1, ranks[column]), how
+
+
+def _named(column: str) -> str:
+    return f"the column '{column}'"
 
 
 def _orders(ids: pl.Series) -> Iterator[tuple[str, Int[np.ndarray, " ids"]]]:
@@ -77,7 +94,7 @@ def _rising(key: np.ndarray, inner: Int[np.ndarray, " pairs"], what: str, how: s
         way = "rises" if rise >= fall else "falls"
         share = most / pairs
         words = f"{what}{how} {way} in {share:.0%} of {pairs:,} neighbouring rows of a user, where chance gives 50 %"
-        yield Sorted(2 * share - 1, words, pairs)
+        yield Sorted(2 * share - 1, pairs, words)
 
 
 def _one_order(
@@ -109,4 +126,4 @@ def _blocks(
             f"equal values of the column '{name}' stand together: {alike:,} neighbouring rows of a user are alike, "
             f"where chance gives {chance:,.0f} and blocks give {most:,}"
         )
-        yield Sorted((alike - chance) / (most - chance), words, len(inner))
+        yield Sorted((alike - chance) / (most - chance), most, words)

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from segue.evaluation.note import Note
 
+TOLD = ("own cut", "order read")
+"""Findings that are said before learning though they are not serious."""
 LEFT_OUT = "left out"
 ROLES = ("user", "item", "time", "order", "rating", "request", "split")
 """The roles of columns that are said one by one."""
@@ -56,12 +58,13 @@ class DataNote(Note):
         return [finding for finding in self.findings if finding.severity == "serious"]
 
     def lines(self) -> list[tuple[str, str]]:
-        """All but what is only worth a look, line by line: what it is about, and the words."""
+        """All but most of what is only worth a look, line by line: what it is about, and the words."""
         lines = [("data", self.source)] if self.source else []
         lines += [("columns", self._columns())] if self.columns else []
         lines += [("dropped", self._dropped())] if any(self.dropped.values()) else []
         lines += [("note", note) for note in self.notes]
         lines += [("chosen", words) for words in self.chosen]
+        lines += [("look", f"{one.fact} {one.advice}") for one in self.findings if one.name in TOLD]
         return lines + [("serious", f"{finding.fact} {finding.advice}".strip()) for finding in self.serious]
 
     def _columns(self) -> str:
@@ -86,7 +89,9 @@ def data_section(note: DataNote | None) -> str:
         f'<p class="soft">{escape(finding.advice)}</p></div>'
         for finding in note.serious
     )
-    said = "".join(f"<dt>{label}</dt><dd>{escape(words)}</dd>" for label, words in note.lines() if label != "serious")
+    said = "".join(
+        f"<dt>{label}</dt><dd>{escape(words)}</dd>" for label, words in note.lines() if label not in ("serious", "look")
+    )
     look = "".join(
         f'<li>{escape(finding.fact)} <span class="soft">{escape(finding.advice)}</span></li>'
         for finding in note.findings

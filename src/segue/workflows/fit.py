@@ -108,7 +108,7 @@ def write_up(
     run: Run,
     cost: Cost,
     baselines: Sequence[str],
-    data: DataNote,
+    data: DataNote | None = None,
 ) -> tuple[Report, Comparison]:
     """Measure a fitted system and its baselines under one protocol; writes the report and the page."""
     if isinstance(split, RankingSplit) and isinstance(recommender, Ranker):

@@ -38,7 +38,7 @@ def experiment_of(data: str, settings: Mapping[str, Any], seed: int) -> Experime
     systems.load_shelves()
     ours = {path: value for path, value in settings.items() if path.split(".")[0] in OURS}
     stand_in = Experiment(recipe=systems.find("popularity"), data=data_of(data), seed=seed)
-    return settle(stand_in.with_settings(ours)).experiment
+    return stand_in.with_settings(ours)
 
 
 def tokenizer_of(name: str | None, settings: Mapping[str, Any]) -> ItemTokenizer:
@@ -76,7 +76,7 @@ def tokenize(
     """
     check_place(folder, saved_codes.PART, "codes", overwrite=overwrite)
     run = runs.equipped(run)
-    split = runs.split_of(experiment)
+    split = runs.split_of(settle(experiment).experiment)
     began = time.monotonic()
     fitted = tokenizer.fit(split, run)
     seconds = time.monotonic() - began
