@@ -150,10 +150,10 @@ def test_events_are_cut_as_their_column_says(tmp_path):
 
 
 def test_parts_that_do_not_follow_each_other_in_time_are_put_in_order(tmp_path):
-    rows = ["a,1,1,test", "a,2,2,train", "a,3,3,dev", "a,4,4,train"]
+    rows = ["a,1,1,test", "a,2,2,train", "a,3,3,dev", "a,4,4,train", "b,2,1,train", "b,4,2,train"]
     split = Given().cut(events(tmp_path / "timed", *rows), 0)
     ids = split.catalog.ids
-    assert ids.gather(split.train.packed()[0]).to_list() == ["2", "4"]
+    assert ids.gather(split.train.packed()[0]).to_list() == ["2", "4", "2", "4"]
     assert ids.gather(split.validation.targets.packed()[0]).to_list() == ["3"]
     assert ids.gather(split.test.histories.packed()[0]).to_list() == ["2", "4", "3"]
     assert ids.gather(split.test.targets.packed()[0]).to_list() == ["1"]
