@@ -48,7 +48,7 @@ def test_the_column_of_what_was_taken_says_what_counts(tmp_path: Path) -> None:
     assert settled.experiment.data.positive == "is_click == 1"
     assert len(settled.dataset.log) == 240
     assert 'data.positive="is_click == 1"' in settled.chosen[0]
-    assert "like is not looked at; hate is dislike and never counts" in settled.chosen[0]
+    assert "not looked at: like; dislike, which never counts for an item: hate" in settled.chosen[0]
     assert settle(settled.experiment).chosen == ()  # settled once, settled for good
     for named in ("like == 1", "all"):
         assert settle(new("popularity", str(log), {"data.positive": named})).chosen == ()
@@ -120,6 +120,7 @@ def test_the_facts_of_a_ranker_are_named_and_more_are_offered() -> None:
     assert settled.experiment.split.facts == ("category:categories",)
     assert "there are also" in settled.chosen[0]
     assert "price" in settled.chosen[0]
+    assert "place:click" not in settled.chosen[0]  # it would tell the answer
     none = asked.with_settings({"split.facts": []})
     split = settle(none).experiment.split
     assert isinstance(split, RequestsByTime)

@@ -155,8 +155,8 @@ class LastEvent(RequestRule):
 
     Every event is a positive of the one task `taken`. Test users are those whose last event is later than that of
     `ratio` of the users, and no training user is among them; of both the last events are asked about or learnt.
-    The drawn items differ from the taken one and may be in the history. They are the same for every seed, while the
-    users of validation are carved by the seed.
+    The drawn items differ from the taken one and, where the catalog has enough, from each other; they may be in the
+    history. They are the same for every seed, while the users of validation are carved by the seed.
 
     `train` has the events of all users but their last ones, so with `events=1` no item that is asked or learnt as
     taken is ever learnt as the next one.
@@ -267,6 +267,7 @@ class LastEvent(RequestRule):
             items - 1, size=(len(places), self.negatives), dtype=np.int32
         )
         drawn += drawn >= taken[:, None]
+        _draw_apart(drawn, taken, items)
         shown = 1 + self.negatives
         positive = np.arange(shown) == 0
         return Impressions(
@@ -278,6 +279,23 @@ class LastEvent(RequestRule):
             events=np.where(positive, places[:, None], -1).reshape(-1),
             users=told.users,
         )
+
+
+def _draw_apart(drawn: Int[np.ndarray, "asked negatives"], taken: Int[np.ndarray, " asked"], items: int) -> None:
+    """Draw those again that are in their row already, until all of a row differ."""
+    if not 1 < drawn.shape[1] < items:
+        return
+    rng = numpy_generator(0, "split", "last_event", "drawn again")
+    while True:
+        order = np.argsort(drawn, axis=1, kind="stable")
+        ranked = np.take_along_axis(drawn, order, axis=1)
+        again = np.zeros(drawn.shape, dtype=bool)
+        np.put_along_axis(again, order[:, 1:], ranked[:, 1:] == ranked[:, :-1], axis=1)
+        if not again.any():
+            return
+        rows, _ = np.nonzero(again)
+        other = rng.integers(items - 1, size=len(rows), dtype=np.int32)
+        drawn[again] = other + (other >= taken[rows])
 
 
 TAKEN = "taken"

@@ -12,6 +12,7 @@ from segue.data.random_holdout import RandomHoldout
 from segue.data.request_rule import RequestRule
 from segue.data.sources import open_log
 from segue.data.store import is_prepared
+from segue.data.tasks import columns_of
 from segue.data.wanted import Flags, flags_of_log, positive_of
 from segue.workflows import runs
 from segue.workflows.experiment import Experiment
@@ -64,18 +65,19 @@ def _positive(data: Preparation) -> tuple[str | None, str]:
 
 
 def _rows_that_count(positive: str, flags: Flags) -> str:
-    others = [f"{name} is not looked at" for name in flags.perhaps]
-    others += [f"{name} is dislike and never counts for an item" for name in flags.dislikes]
+    others = f"; not looked at: {', '.join(flags.perhaps)}" if flags.perhaps else ""
+    others += f"; dislike, which never counts for an item: {', '.join(flags.dislikes)}" if flags.dislikes else ""
     return (
-        f'data.positive="{positive}": only these rows count, the others were shown and not taken'
-        f"{''.join(f'; {words}' for words in others)}. Name another condition, or data.positive={ALL} for every row."
+        f'data.positive="{positive}": only these rows count, the others were shown and not taken{others}. Name another '
+        f"condition, or data.positive={ALL} for every row."
     )
 
 
 def _facts(split: RequestRule, dataset: Dataset, *, asked: bool) -> list[str]:
     """What rankers are told, and what they could be told."""
     facts, log = split.named_facts(dataset), split.log_of(dataset)
-    could = offered(facts, dataset.catalog, log)
+    answers = {f"place:{column}" for column in columns_of(split.named_tasks(dataset))}
+    could = [one for one in offered(facts, dataset.catalog, log) if one not in answers]
     words = f"split.facts={','.join(facts) or '[]'}" + ("" if asked else " (the documented categories; [] tells none)")
     if could:
         more = f" and {len(could) - OFFERED} more" if len(could) > OFFERED else ""
