@@ -8,7 +8,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from data.logs import dataset_of
 from segue.core.errors import DataError
 from segue.core.impressions import UNKNOWN, Field, Impressions
 from segue.core.tables import Catalog, Dataset, InteractionLog
@@ -341,9 +340,8 @@ def test_the_schema_is_known_without_a_cut():
 
 
 def test_items_drawn_beside_one_taken_differ_from_it_and_from_each_other():
-    dataset = dataset_of(
-        [[user % 8, (user + 3) % 8, (user + 5) % 8] for user in range(60)], [[1, 2, user + 3] for user in range(60)]
-    )
+    walks = [[(user % 8, 1), ((user + 3) % 8, 2), ((user + 5) % 8, user + 3)] for user in range(60)]
+    dataset = dataset_of([[(item, at, 1, 0) for item, at in walk] for walk in walks], items=8)
     for negatives in (2, 5, 7):
         split = LastEvent(negatives=negatives, events=None).cut(dataset, 0)
         for part in (split.learnt, split.asked):
