@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli.shell import TINY, Shell, contents, quiet
+from cli.shell import TINY, Shell, contents, quiet, write_log
 from segue.core import checkpoint
 from segue.training.loop import LATEST
 
@@ -187,3 +187,36 @@ def test_a_page_of_no_group_is_refused_and_help_teaches_the_use_of_groups(segue:
     text = " ".join(segue("reproduce", "--help").out.split())
     assert "segue reproduce gflowgr --page-only" in text
     assert "The name of a group stands for all rows of one published table." in text
+
+
+def test_what_the_data_are_is_said_before_the_table(segue: Shell, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "three.csv", users=3)
+    said = segue("fit", "popularity", "--data", log, "--out", tmp_path / "run", "--baselines", "")
+    assert said.code == 0
+    places = [said.out.index(words) for words in ("data: three, read as", "serious: ", "no measurement", "HR@10")]
+    assert places == sorted(places)
+    said = segue("evaluate", tmp_path / "run", "--baselines", "")
+    assert "no measurement" in said.out
+    for words in (("fit", "popularity", "--data", log, "--out", tmp_path / "other"), ("evaluate", tmp_path / "run")):
+        said = segue(*words, "--strict", "--baselines", "")
+        assert said.code == 1
+        assert "3 test users are no measurement" in said.err
+        assert len(said.err.strip().splitlines()) == 1
+    assert not (tmp_path / "other").exists()
+    said = segue("fit", "popularity", "--data", log, "--out", tmp_path / "run", "--overwrite", "--json")
+    assert {one["name"] for one in json.loads(said.out)["data"]["findings"]} >= {"test users"}
+
+
+def test_without_data_the_first_line_says_that_the_world_is_simulated(segue: Shell, tmp_path: Path) -> None:
+    small = ("--set", "data.users=60", "--set", "data.items=40", "--baselines", "")
+    said = segue("fit", "popularity", "--out", tmp_path / "run", *small)
+    assert said.out.splitlines()[0].startswith("data: the simulated world, a made-up shop, for no --data was given")
+
+
+def test_the_day_of_a_test_can_be_typed(segue: Shell, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "walks.csv")  # nine hours from 2023-11-14T22:13:20 on
+    for at in ("2023-11-15", "2023-11-15T03:00:00", "2023-11-15 03:00:00"):
+        words = ("--set", "split=global_time", "--set", f"split.at={at}", "--baselines", "", "--overwrite", "--json")
+        said = segue("fit", "popularity", "--data", log, "--out", tmp_path / "run", *words)
+        assert said.code == 0, said.err
+        assert at[:10] in json.loads(said.out)["protocol"]["split"]

@@ -1,13 +1,15 @@
 """Facts are read from tables as categories or numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from segue.core.errors import DataError, SettingsError
 from segue.core.impressions import Field
-from segue.core.tables import Catalog, InteractionLog
-from segue.data.facts import Told, read_facts, well_known
+from segue.core.tables import Catalog, Dataset, InteractionLog
+from segue.data.facts import Told, documented, offered, read_facts, well_known
 from segue.data.request_split import LastEvent, RequestsByTime
 
 CATALOG = Catalog(
@@ -25,7 +27,7 @@ LOG = InteractionLog(
     items=np.zeros(4, dtype=np.int32),
     offsets=np.array([0, 2, 4]),
     users=pl.DataFrame({"user_id": ["u", "v"], "age": [20, 40], "city": ["Rome", "Rome"]}),
-    columns={"tab": np.array([2, 1, 2, 2]), "place": np.array([0, -1, 1, 0]), "volume": np.array([1.0, np.nan, 1, 3])},
+    columns={"tab": np.array([2, 1, 2, 2]), "place": np.array([0, -1, 1, 0]), "volume": np.array([1.5, np.nan, 1, 3])},
 )
 WORDS = {"place": ["home", "feed"]}
 
@@ -71,6 +73,47 @@ def test_a_prefix_says_what_a_column_is_told_as():
     assert found.items["price"].tolist() == [1, 2, 0, 3]
 
 
+def test_whole_numbers_of_a_log_stay_categories_where_some_are_missing():
+    log = replace(LOG, columns={"tab": np.array([3.0, np.nan, 0.0, 3.0], dtype=np.float32)})
+    found = read_facts(["place:tab"], CATALOG, log, {}, fewest=1, name="small")
+    assert found.fields == (Field("tab", "place", 3),)
+    assert found.places["tab"].tolist() == [2, 0, 1, 2]
+    forced = read_facts(["place:number:tab"], CATALOG, log, {}, fewest=1, name="small")
+    assert forced.fields == (Field("tab", "place", 0),)
+
+
+def test_a_number_in_text_is_read_and_a_dash_is_missing():
+    catalog = Catalog(CATALOG.table.with_columns(price=pl.Series([" 1.0", "-", "3.0", "NULL"])))
+    found = read_facts(["number:price"], catalog, LOG, {}, fewest=1, name="small")
+    assert found.items["price"].tolist() == [-1, 0, 1, 0]
+    assert found.notes == ("'price': 2 of 4 values are '-' or the like: missing",)
+    catalog = Catalog(CATALOG.table.with_columns(price=pl.Series(["1.0", "cheap", "3.0", "dear"])))
+    with pytest.raises(DataError, match=r"'cheap' of item 'b' is none, as are 2 of 4 values"):
+        read_facts(["number:price"], catalog, LOG, {}, fewest=1, name="small")
+
+
+def test_the_documented_categories_of_a_family_are_told():
+    assert documented(CATALOG, LOG) == ("category:categories",)
+    columns = {name: np.zeros(4) for name in ("is_click", "is_rand", "tab")}
+    log = replace(LOG, columns=columns, users=LOG.users.with_columns(user_active_degree=pl.lit("high")))
+    assert documented(CATALOG, log) == ("category:categories", "user:category:user_active_degree", "place:category:tab")
+    assert offered(("category:categories", "user:age"), CATALOG, LOG) == [
+        "price", "author", "flag", "user:city", "place:tab", "place:place", "place:volume",
+    ]  # fmt: skip
+
+
+def test_a_rule_tells_what_is_documented_what_is_named_or_nothing():
+    dataset = Dataset("small", LOG, CATALOG, "none", {"words": WORDS})
+    columns = {"is_click": np.array([0, 1, 0, 1]), "is_rand": np.zeros(4), "tab": np.array([1, 0, 0, 1])}
+    shown = Dataset("small", replace(LOG, columns=columns), CATALOG, "none")
+    assert RequestsByTime().named_facts(shown) == ("category:categories", "place:category:tab")
+    assert RequestsByTime(tasks=("tab",)).named_facts(shown) == ("category:categories",)  # it would tell the answer
+    assert LastEvent().named_facts(shown) == ("category:categories",)  # what is drawn has no place
+    assert RequestsByTime(facts=()).named_facts(shown) == ()
+    assert RequestsByTime.parse({"facts": []}).told(dataset).fields == ()
+    assert RequestsByTime(tasks=("is_click",)).settled(shown).facts == ("category:categories", "place:category:tab")
+
+
 def test_words_of_places_are_categories():
     found = told("place:place")
     assert found.fields == (Field("place", "place", 3),)
@@ -94,8 +137,8 @@ def test_the_kind_of_item_is_told_unless_something_else_is():
         ("pricee", "the catalog has no column 'pricee' .*did you mean 'price'"),
         ("user:city_name", "users have no column 'city_name' .*did you mean 'city'"),
         ("place:tap", "what was shown has no column 'tap' .*did you mean 'tab'"),
-        ("user:number:city", r"'city' was to be told as a number and has values such as \['Rome'\]"),
-        ("place:number:place", "'place' was to be told as a number"),
+        ("user:number:city", r"'city' was to be told as a number, and 'Rome' of user 'u' is none, as are 2 of 2"),
+        ("place:number:place", "'place' was to be told as a number and has words such as 'home'"),
     ],
 )
 def test_what_is_no_fact_says_what_to_do(fact, said):

@@ -6,7 +6,7 @@ import pytest
 from data.logs import dataset_of
 from segue.core.errors import DataError
 from segue.core.tables import Cases, Dataset, Split
-from segue.data.given_split import Given
+from segue.data.given_split import Given, own_cut
 from segue.data.preparation import Preparation
 from segue.data.prepare import prepare
 from segue.data.split import LeaveOneOut, LeaveTwoOut
@@ -102,8 +102,8 @@ def test_samples_are_not_thinned_out(tmp_path, settings):
 def test_data_without_a_cut_of_their_own_are_refused(tmp_path):
     with pytest.raises(DataError, match="no cut of its own"):
         Given().cut(dataset_of([[1, 2]]), 0)
-    with pytest.raises(DataError, match="says 'dev'"):
-        Given().cut(opened(tmp_path / "dev", [*ROWS, ("dev", "a", [7], 8)]), 0)
+    with pytest.raises(DataError, match="says 'later'"):
+        Given().cut(opened(tmp_path / "later", [*ROWS, ("later", "a", [7], 8)]), 0)
     with pytest.raises(DataError, match="4 samples to learn and 0 to ask"):
         Given().cut(opened(tmp_path / "none", ROWS[:4]), 0)
 
@@ -123,3 +123,55 @@ def test_the_industrial_samples(shared, tmp_path):
     rows = pl.read_parquet(path / "samples.parquet").filter(pl.col("split") == "test")
     assert split.catalog.ids.gather(split.test.targets.packed()[0]).cast(int).to_list() == rows["target"].to_list()
     assert split.test.histories.lengths.tolist() == rows["history"].list.len().to_list()
+
+
+def events(folder: Path, *rows: str, header: str = "user_id,item_id,timestamp,split") -> Dataset:
+    folder.mkdir()
+    (folder / "log.csv").write_text("\n".join([header, *rows]) + "\n")
+    return prepare(Preparation(path=str(folder / "log.csv")), folder / "out")
+
+
+def test_events_are_cut_as_their_column_says(tmp_path):
+    dataset = events(
+        tmp_path / "log",
+        "a,1,1,train", "a,2,2,train", "a,3,3,tune", "a,4,4,test", "a,5,5,test",
+        "b,1,1,train", "b,2,2,Test", "c,3,1,train", "d,4,9,test",
+    )  # fmt: skip
+    split = Given().cut(dataset, 0)
+    ids = dataset.catalog.ids
+    named = [
+        ids.gather(part.packed()[0]).to_list() for part in (split.train, split.validation.targets, split.test.targets)
+    ]
+    assert named == [["1", "2", "1", "3"], ["3"], ["4", "5", "2"]]
+    assert ids.gather(split.test.histories.packed()[0]).to_list() == ["1", "2", "3", "1"]
+    assert split.test.histories.users.tolist() == [0, 1]  # 'd' has nothing before its test
+    assert split.test.histories.timestamps is not None
+    assert split.rule == "given: test events by the data's own column 'split'; validation: its validation events"
+
+
+def test_parts_that_do_not_follow_each_other_in_time_are_put_in_order(tmp_path):
+    rows = ["a,1,1,test", "a,2,2,train", "a,3,3,dev", "a,4,4,train", "b,2,1,train", "b,4,2,train"]
+    split = Given().cut(events(tmp_path / "timed", *rows), 0)
+    ids = split.catalog.ids
+    assert ids.gather(split.train.packed()[0]).to_list() == ["2", "4", "2", "4"]
+    assert ids.gather(split.validation.targets.packed()[0]).to_list() == ["3"]
+    assert ids.gather(split.test.histories.packed()[0]).to_list() == ["2", "4", "3"]
+    assert ids.gather(split.test.targets.packed()[0]).to_list() == ["1"]
+    assert split.test.histories.timestamps is None
+    assert "not in the order of time" in split.rule
+
+
+def test_events_that_cannot_be_cut_say_why(tmp_path):
+    with pytest.raises(DataError, match="no cut of its own"):
+        Given().cut(events(tmp_path / "words", "a,1,1,red", "a,2,2,blue", "a,3,3,blue"), 0)
+    with pytest.raises(DataError, match="says nothing of 1 of 4"):
+        Given().cut(events(tmp_path / "gap", "a,1,1,train", "a,2,2,", "a,3,3,test", "a,4,4,test"), 0)
+    with pytest.raises(DataError, match=r"2 users have something to learn and 0 something to ask"):
+        Given().cut(events(tmp_path / "apart", "a,1,1,train", "b,2,2,train", "c,3,3,test", "c,3,4,test"), 0)
+
+
+def test_a_column_of_another_name_is_a_cut_by_its_words(tmp_path):
+    rows = ["a,1,1,training", "a,2,2,training", "a,3,3,testing"]
+    dataset = events(tmp_path / "log", *rows, header="user_id,item_id,timestamp,part")
+    assert own_cut(dataset) == "part"
+    assert own_cut(dataset_of([[1, 2]])) is None

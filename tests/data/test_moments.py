@@ -1,5 +1,7 @@
 """Moments are dates or seconds, and shares of a log."""
 
+from datetime import UTC, date, datetime
+
 import numpy as np
 import pytest
 
@@ -31,3 +33,12 @@ def test_a_share_of_the_events_lies_before_the_quantile():
 def test_what_is_no_moment_is_refused_when_it_is_set():
     with pytest.raises(SettingsError, match=r"at: expected a date such as 2024-05-31"):
         RequestsByTime.parse({"at": "yesterday"})
+
+
+@pytest.mark.parametrize(
+    "written", [date(2024, 5, 1), datetime(2024, 5, 1), datetime(2024, 5, 1, tzinfo=UTC), "2024-05-01", 1_714_521_600]
+)
+def test_a_date_as_yaml_reads_it_is_a_moment(written):
+    at = RequestsByTime.parse({"at": written}).at
+    assert at is not None
+    assert moment_of(at) == 1_714_521_600

@@ -337,3 +337,15 @@ def test_now_is_what_the_split_would_have_asked():
 def test_the_schema_is_known_without_a_cut():
     for rule, dataset in ((RULE, SMALL), (LastEvent(), LADDER)):
         assert rule.schema_of(dataset) == rule.cut(dataset, 0).schema
+
+
+def test_items_drawn_beside_one_taken_differ_from_it_and_from_each_other():
+    walks = [[(user % 8, 1), ((user + 3) % 8, 2), ((user + 5) % 8, user + 3)] for user in range(60)]
+    dataset = dataset_of([[(item, at, 1, 0) for item, at in walk] for walk in walks], items=8)
+    for negatives in (2, 5, 7):
+        split = LastEvent(negatives=negatives, events=None).cut(dataset, 0)
+        for part in (split.learnt, split.asked):
+            rows = part.items.reshape(-1, 1 + negatives)
+            assert all(len(set(row)) == 1 + negatives for row in rows.tolist())
+    counts = np.bincount(split.learnt.items, minlength=8)
+    assert (counts == len(split.learnt)).all()  # seven others of eight are all of them

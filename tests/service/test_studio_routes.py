@@ -173,10 +173,10 @@ def test_the_audit_looks_over_the_data_of_the_run(client: TestClient) -> None:
     assert any(finding["name"] == "test in training" and finding["count"] == 0 for finding in found["findings"])
 
 
-def test_a_run_that_judges_what_is_shown_has_nothing_to_be_looked_over(client: TestClient) -> None:
-    problem = ask(client, "/runs/dfgr/audit", 404)
-    assert problem["type"] == "urn:segue:problem:no-audit"
-    assert "leave_one_out" in problem["detail"]
+def test_the_audit_knows_the_requests_of_a_run_that_judges_what_is_shown(client: TestClient) -> None:
+    found = {finding["name"]: finding for finding in ask(client, "/runs/dfgr/audit")["findings"]}
+    assert found["requests"]["count"] > 0
+    assert "positives: click" in found
 
 
 def test_without_a_ledger_the_answer_says_how_to_give_one(client: TestClient) -> None:

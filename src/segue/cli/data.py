@@ -116,7 +116,11 @@ def inspect(
 def audit(
     path: RawPath,
     split: Annotated[
-        str, typer.Option(help="leave_one_out, leave_two_out, global_time, rolling_time, by_user, by_ratio or given.")
+        str,
+        typer.Option(
+            help="leave_one_out, random_holdout, leave_two_out, global_time, rolling_time, by_user, by_ratio or given; "
+            "of rankers requests_by_time or last_event."
+        ),
     ] = "leave_one_out",
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
     cache: Annotated[Path, typer.Option(help="Where a raw path is prepared.")] = Path("prepared"),
@@ -126,11 +130,11 @@ def audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for what makes numbers mislead: ties, repeats, future items, cold items, overlap.
+    """Look for what makes numbers mislead: rows that are sorted, ties, repeats, future items, cold items, overlap.
 
     Example: segue data audit ml-100k/u.data --split leave_two_out
     """
-    from segue.data import given_split, rolling_split  # noqa: F401 - rules are known once they are imported
+    from segue.data import given_split, random_holdout, request_split, rolling_split  # noqa: F401 - rules are known once they are imported
     from segue.data.audit import audit as audit_dataset
     from segue.data.open import open_dataset
     from segue.data.split import SplitRule

@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from segue import __version__
-from segue.cli import cache, codes, data, explain, export, llm, rank, recommend, runs, scale, serve, study, systems, traffic
+from segue.cli import (
+    cache,
+    codes,
+    data,
+    explain,
+    export,
+    llm,
+    rank,
+    recommend,
+    runs,
+    scale,
+    serve,
+    study,
+    systems,
+    traffic,
+)
 from segue.core.errors import SegueError, in_words
 
 app = typer.Typer(

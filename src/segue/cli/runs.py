@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segue.cli.words import Device, Json, RunFolder, Set, print_json, settings, start_torch
+from segue.cli.words import Device, Json, RunFolder, Set, Strict, data_note, print_json, settings, start_torch
 
 if TYPE_CHECKING:
     from segue.evaluation.comparison import Comparison
+    from segue.evaluation.data_note import DataNote
     from segue.evaluation.report import Report
 
 Baselines = Annotated[
@@ -32,6 +34,7 @@ def fit(
     resume: Annotated[bool, typer.Option(help="Go on where a stopped run was.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a run that is there.")] = False,
     baselines: Baselines = "popularity,item_knn",
+    strict: Strict = False,
     device: Device = "auto",
     tensorboard: Annotated[bool, typer.Option(help="Write curves for TensorBoard too (extra 'track').")] = False,
     mlflow: Annotated[bool, typer.Option(help="Send metrics to MLflow too (extra 'track').")] = False,
@@ -60,7 +63,7 @@ def fit(
         watches.append(MlFlow(f"{experiment.recipe.name} {folder.name}"))
     run = Run(seed=experiment.seed, device=place, resume=resume, watches=tuple(watches))
     names = [name.strip() for name in baselines.split(",") if name.strip()]
-    report = fit_run(experiment, folder, run, overwrite=overwrite, baselines=names)
+    report = fit_run(experiment, folder, run, overwrite=overwrite, baselines=names, strict=strict, tell=_tell(as_json))
     _show_report(report, folder, as_json)
 
 
@@ -69,6 +72,7 @@ def evaluate(
     changes: Set = None,
     out: Annotated[Path | None, typer.Option(help="Where the report goes when settings are changed.")] = None,
     baselines: Baselines = "popularity,item_knn",
+    strict: Strict = False,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -84,7 +88,9 @@ def evaluate(
 
     names = [name.strip() for name in baselines.split(",") if name.strip()]
     asked = Run(device=place, watches=() if as_json else (Bar(),))
-    report, _ = evaluate_run(run, settings(changes), asked, out=out, baselines=names)
+    report, _ = evaluate_run(
+        run, settings(changes), asked, out=out, baselines=names, strict=strict, tell=_tell(as_json)
+    )
     _show_report(report, out or run, as_json)
 
 
@@ -147,6 +153,11 @@ def reproduce(
         typer.echo(f"{entry.system} --row {entry.row}: {entry.words()}")
     if (runs / name / "report.html").exists():
         typer.echo(f"page: {runs / name / 'report.html'}")
+
+
+def _tell(as_json: bool) -> Callable[[DataNote], None]:
+    """Where the words about the data go: a program finds them in the report."""
+    return (lambda note: None) if as_json else data_note
 
 
 def _show_report(report: Report, folder: Path, as_json: bool) -> None:

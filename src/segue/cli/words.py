@@ -14,6 +14,9 @@ Set = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that 'segue fit' wrote.", show_default=False)]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Stop where the audit of the data finds something serious, before learning.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
@@ -22,6 +25,17 @@ def settings(changes: list[str] | None) -> dict[str, Any]:
     from segue.workflows.experiment import parse_setting
 
     return dict(parse_setting(change) for change in changes or [])
+
+
+def data_note(note: Any) -> None:
+    """What is to be known of the data, before anything is learnt."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    colours = {"serious": "bold red", "chosen": "yellow"}
+    for label, words in note.lines():
+        console.print(Text(f"{label}: ", style=colours.get(label, "bold")) + Text(words))
 
 
 def print_json(value: Any) -> None:

@@ -19,7 +19,6 @@ class RunError(SegueError, RuntimeError):
     """A run folder is missing, half written, or belongs to another recipe or dataset."""
 
 
-
 class ProtocolError(SegueError, ValueError):
     """Numbers measured under different protocols were about to be compared."""
 

@@ -80,6 +80,11 @@ class RankingRecipe(Recipe):
     """The order of the steps."""
 
     @property
+    def reads_order(self) -> bool:
+        """It reads a history as a sequence."""
+        return True
+
+    @property
     def ranks(self) -> bool:
         """It judges what is shown."""
         return True

@@ -108,6 +108,11 @@ class Recipe(Part):
         return False
 
     @property
+    def reads_order(self) -> bool:
+        """Whether it matters to the system in which order the events of a history stand; of a count it does not."""
+        return False
+
+    @property
     def ranks(self) -> bool:
         """Whether the system judges what is shown: then it needs a split into requests, and fits a `Ranker`."""
         return False
@@ -136,6 +141,11 @@ class ScoringRecipe(Recipe):
     """How a ranking is made."""
     procedure: Procedure
     """The order of the steps."""
+
+    @property
+    def reads_order(self) -> bool:
+        """Its trunk reads a sequence."""
+        return True
 
     @property
     def history(self) -> int | None:
@@ -185,6 +195,11 @@ class TokenRecipe(Recipe):
     start: str | None = None
     """The folder of an earlier run of a token recipe, whose codes and weights this one begins with. On the command
     line, parts that are not set otherwise are taken over from it too."""
+
+    @property
+    def reads_order(self) -> bool:
+        """Its trunk reads a sequence."""
+        return True
 
     @property
     def history(self) -> int | None:

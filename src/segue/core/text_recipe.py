@@ -41,6 +41,11 @@ class TextRecipe(Recipe):
     """The order of the steps."""
 
     @property
+    def reads_order(self) -> bool:
+        """It tells a history as a sequence of titles."""
+        return True
+
+    @property
     def history(self) -> int | None:
         """The newest events of a history that are told."""
         return self.prompts.history

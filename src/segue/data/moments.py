@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from segue.core.shapes import Int
@@ -53,5 +53,10 @@ def _readable(value: str | int | None) -> str | int | None:
     return value
 
 
-Moment = Annotated[int | str | None, AfterValidator(_readable)]
+def _text(value: Any) -> Any:
+    """YAML reads 2024-05-01 as a date of its own."""
+    return value.isoformat() if isinstance(value, date) else value  # a datetime is a date too
+
+
+Moment = Annotated[int | str | None, BeforeValidator(_text), AfterValidator(_readable)]
 """A date (UTC) or Unix seconds."""

@@ -9,12 +9,15 @@ from pydantic_core import PydanticCustomError
 
 from segue.core.errors import SettingsError
 from segue.core.part import Part
-from segue.data.conditions import parse_condition
+from segue.data.conditions import Clause, parse_condition
 from segue.data.sources import SourceName
+
+ALL = "all"
+"""As `positive`: every row counts, whatever its columns say."""
 
 
 def _readable(text: str | None) -> str | None:
-    if text is not None:
+    if text is not None and text != ALL:
         try:
             parse_condition(text)
         except SettingsError as error:
@@ -54,8 +57,9 @@ class Preparation(Part):
     order: str | None = None
     """Column of whole numbers that orders each user's events, instead of the time; 'none' to go by time."""
     positive: Annotated[str | None, AfterValidator(_readable)] = None
-    """Which events count, such as `rating >= 4 and behavior == 'buy'`; all of them without. The others are kept
-    beside the log as what users were shown."""
+    """Which events count, such as `rating >= 4 and behavior == 'buy'`. The others are kept beside the log as what users
+    were shown. With 'all' every row counts; so it does without, but `fit` then looks for a column that says what was
+    taken, such as is_click."""
     core: NonNegativeInt = 0
     """Fewest events of a user and of an item, iterated until it holds for all."""
     user_core: NonNegativeInt | None = None
@@ -75,6 +79,11 @@ class Preparation(Part):
     memory_gb: PositiveFloat | None = None
     """Memory for events in flight, in GB; beyond it they wait on disk. Without, half of what is free. The program
     itself and the tables of users and items come on top."""
+
+    @property
+    def clauses(self) -> list[Clause]:
+        """What must hold of an event that counts; nothing where every row does."""
+        return [] if self.positive in (None, ALL) else parse_condition(str(self.positive))
 
     @property
     def asked(self) -> dict[str, str | None]:

@@ -16,7 +16,6 @@ import polars as pl
 from segue.core.errors import DataError
 from segue.core.shapes import Int
 from segue.core.tables import Dataset
-from segue.data.conditions import parse_condition
 from segue.data.events import Intake, Span, in_order, without_repeats
 from segue.data.ids import TakenFirst
 from segue.data.k_core import k_core
@@ -81,7 +80,7 @@ class _Kitchen:
     shown: int = 0
 
     def __post_init__(self) -> None:
-        clauses = parse_condition(self.preparation.positive) if self.preparation.positive else []
+        clauses = self.preparation.clauses
         self.raw.check_columns([clause.column for clause in clauses])
         asked = {clause.column for clause in clauses}
         kinds = {name: kind for name, kind in self.raw.further.items() if kind != "text" or name in asked}

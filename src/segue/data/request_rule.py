@@ -14,10 +14,10 @@ from segue.core.errors import DataError
 from segue.core.impressions import UNKNOWN, Impressions, RankingSplit, Schema
 from segue.core.shapes import Int
 from segue.core.tables import Cases, Dataset, Histories, InteractionLog
-from segue.data.facts import Facts, Told, read_facts, well_known
+from segue.data.facts import Facts, Told, documented, fact_of, read_facts
 from segue.data.moments import moment_text
 from segue.data.split import SplitRule
-from segue.data.tasks import Actions, answers
+from segue.data.tasks import Actions, answers, columns_of
 
 
 class RequestRule(SplitRule):
@@ -28,10 +28,10 @@ class RequestRule(SplitRule):
     actions: Actions = ()
     """What histories tell: columns of zeros and ones, or conditions such as `watch_time >= 10`. An unknown value
     counts as 0."""
-    facts: Facts = ()
-    """What rankers are told: columns of the catalog, `user:COLUMN`, `place:COLUMN` of what was shown; what kind of item
-    it is unless given. Text, lists and whole numbers are categories, other numbers are numbers; `number:COLUMN` and
-    `category:COLUMN` say otherwise."""
+    facts: Facts | None = None
+    """What rankers are told: columns of the catalog, `user:COLUMN`, `place:COLUMN` of what was shown; [] for nothing.
+    Unless given, what kind of item it is and the documented categories of known data. Text, lists and whole numbers are
+    categories, other numbers are numbers; `number:COLUMN` and `category:COLUMN` say otherwise."""
     fewest: PositiveInt = 2
     """Values that fewer items (users, events) share count as unknown."""
 
@@ -102,11 +102,24 @@ class RequestRule(SplitRule):
         found = answers(log, self.named_actions(dataset), words_of(dataset), dataset.name)
         return np.maximum(found, 0, out=found)
 
+    def named_facts(self, dataset: Dataset) -> tuple[str, ...]:
+        """The facts asked for, or those that are documented and that the answer cannot be read from."""
+        if self.facts is not None:
+            return self.facts
+        answers_of = columns_of(self.named_tasks(dataset))
+        facts = documented(dataset.catalog, self.log_of(dataset))
+        return tuple(text for text in facts if (fact := fact_of(text)).of != "place" or fact.column not in answers_of)
+
+    def settled(self, dataset: Dataset) -> RequestRule:
+        """This rule with the facts by name."""
+        return self.model_copy(update={"facts": self.named_facts(dataset)})
+
     def told(self, dataset: Dataset) -> Told:
         """The facts that rankers are told."""
-        facts = self.facts or well_known(dataset.catalog)
         log = self.log_of(dataset)
-        return read_facts(facts, dataset.catalog, log, words_of(dataset), fewest=self.fewest, name=dataset.name)
+        return read_facts(
+            self.named_facts(dataset), dataset.catalog, log, words_of(dataset), fewest=self.fewest, name=dataset.name
+        )
 
 
 def words_of(dataset: Dataset) -> Mapping[str, Sequence[str]]:

@@ -139,8 +139,8 @@ class RequestsByTime(RequestRule):
         )
 
 
-def _no_places(facts: tuple[str, ...]) -> tuple[str, ...]:
-    for text in facts:
+def _no_places(facts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    for text in facts or ():
         if fact_of(text).of == "place":
             raise PydanticCustomError(
                 "facts",
@@ -155,8 +155,8 @@ class LastEvent(RequestRule):
 
     Every event is a positive of the one task `taken`. Test users are those whose last event is later than that of
     `ratio` of the users, and no training user is among them; of both the last events are asked about or learnt.
-    The drawn items differ from the taken one and may be in the history. They are the same for every seed, while the
-    users of validation are carved by the seed.
+    The drawn items differ from the taken one and, where the catalog has enough, from each other; they may be in the
+    history. They are the same for every seed, while the users of validation are carved by the seed.
 
     `train` has the events of all users but their last ones, so with `events=1` no item that is asked or learnt as
     taken is ever learnt as the next one.
@@ -164,8 +164,9 @@ class LastEvent(RequestRule):
     Source: GPSD, arXiv:2506.03699, preprocessing of the public sets. Theirs has no validation.
     """
 
-    facts: Annotated[Facts, AfterValidator(_no_places)] = ()
-    """What rankers are told: columns of the catalog, and `user:COLUMN`; what kind of item it is unless given."""
+    facts: Annotated[Facts | None, AfterValidator(_no_places)] = None
+    """What rankers are told: columns of the catalog, and `user:COLUMN`; [] for nothing. Unless given, what kind of item
+    it is and the documented categories of known data."""
     ratio: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.7
     """Share of the users that are not tested: those whose last events are the oldest."""
     validation_users: Share = 0.1
@@ -184,6 +185,10 @@ class LastEvent(RequestRule):
     def named_tasks(self, dataset: Dataset) -> tuple[str, ...]:
         """The one task."""
         return (TAKEN,)
+
+    def named_facts(self, dataset: Dataset) -> tuple[str, ...]:
+        """The facts asked for, or those that are documented; none of a place, for drawn items have none."""
+        return tuple(fact for fact in super().named_facts(dataset) if fact_of(fact).of != "place")
 
     def named_actions(self, dataset: Dataset) -> tuple[str, ...]:
         """The actions asked for, or the words of a column such as `behavior`, or that something was taken."""
@@ -262,6 +267,7 @@ class LastEvent(RequestRule):
             items - 1, size=(len(places), self.negatives), dtype=np.int32
         )
         drawn += drawn >= taken[:, None]
+        _draw_apart(drawn, taken, items)
         shown = 1 + self.negatives
         positive = np.arange(shown) == 0
         return Impressions(
@@ -273,6 +279,23 @@ class LastEvent(RequestRule):
             events=np.where(positive, places[:, None], -1).reshape(-1),
             users=told.users,
         )
+
+
+def _draw_apart(drawn: Int[np.ndarray, "asked negatives"], taken: Int[np.ndarray, " asked"], items: int) -> None:
+    """Draw those again that are in their row already, until all of a row differ."""
+    if not 1 < drawn.shape[1] < items:
+        return
+    rng = numpy_generator(0, "split", "last_event", "drawn again")
+    while True:
+        order = np.argsort(drawn, axis=1, kind="stable")
+        ranked = np.take_along_axis(drawn, order, axis=1)
+        again = np.zeros(drawn.shape, dtype=bool)
+        np.put_along_axis(again, order[:, 1:], ranked[:, 1:] == ranked[:, :-1], axis=1)
+        if not again.any():
+            return
+        rows, _ = np.nonzero(again)
+        other = rng.integers(items - 1, size=len(rows), dtype=np.int32)
+        drawn[again] = other + (other >= taken[rows])
 
 
 TAKEN = "taken"

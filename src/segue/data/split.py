@@ -16,6 +16,7 @@ from segue.core.seeding import numpy_generator
 from segue.core.shapes import Bool, Int
 from segue.core.tables import Cases, Dataset, Histories, Split
 from segue.data.moments import Moment, moment_of, moment_text, quantile
+from segue.data.order import ordered_by
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ class SplitRule(Part):
             DataError: the dataset lacks what the rule needs, or nothing could be tested.
         """
         raise NotImplementedError
+
+    def settled(self, dataset: Dataset) -> SplitRule:
+        """This rule with all that it leaves to the dataset decided; `recipe.yaml` says what came out."""
+        return self
 
 
 class LeaveOneOut(SplitRule):
@@ -101,10 +106,10 @@ class GlobalTime(SplitRule):
         """Windows before and after two moments."""
         times = dataset.log.timestamps
         if times is None:
-            raise DataError(
-                f"{dataset.name} has no clock times (only the order of each user's events is known), and global_time "
-                "needs them. Use leave_one_out, leave_two_out, by_ratio or by_user."
-            )
+            known = ordered_by(dataset) != "rows"
+            others = "leave_one_out, leave_two_out, by_ratio or by_user" if known else "random_holdout"
+            said = "only the order of each user's events is known" if known else "not even the order of events is known"
+            raise DataError(f"{dataset.name} has no clock times ({said}), and global_time needs them. Use {others}.")
         if len(times) == 0:
             raise DataError(f"{dataset.name} has no events to split.")
         begin = moment_of(self.at) if self.at is not None else quantile(times, self.ratio)

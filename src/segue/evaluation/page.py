@@ -8,6 +8,7 @@ from pathlib import Path
 from segue.evaluation.charts import decile_chart, interval_chart, line_chart
 from segue.evaluation.code_page import codes_section
 from segue.evaluation.comparison import Comparison, Row, number
+from segue.evaluation.data_note import data_section
 from segue.evaluation.language_note import language_section
 from segue.evaluation.note import write_atomically
 from segue.evaluation.ranking_page import ranking_sections
@@ -34,6 +35,7 @@ def page(report: Report, comparison: Comparison | None = None) -> str:
     title = f"{report.recipe} on {report.dataset.name}"
     sections = (
         _head(report),
+        data_section(report.data),
         _compared(report, comparison),
         _curves(report),
         *(ranking_sections(report) or [_accuracy(report)]),

@@ -18,6 +18,7 @@ from segue.core.shapes import Float
 from segue.core.tables import Dataset
 from segue.evaluation.beam_gap import BeamGap
 from segue.evaluation.code_health import CodeHealth
+from segue.evaluation.data_note import DataNote
 from segue.evaluation.language_note import LanguageNote
 from segue.evaluation.note import Note, write_atomically
 from segue.evaluation.protocol import Protocol
@@ -121,6 +122,8 @@ class Report(Note):
     """Probabilities against what came, by task, of rankers."""
     codes: CodeHealth | None = None
     """How well the items' codes serve, of systems that write codes."""
+    data: DataNote | None = None
+    """How the data were read, what was dropped and what was found; reports of before have none."""
     beam: BeamGap | None = None
     """What the search lost against the exact ranking, of systems that write codes."""
     language: LanguageNote | None = None

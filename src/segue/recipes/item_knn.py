@@ -39,6 +39,11 @@ class ItemKnn(Recipe):
     block: PositiveInt = 256
     """Items whose similarities are computed at once."""
 
+    @property
+    def reads_order(self) -> bool:
+        """Only where older events count less."""
+        return self.fading < 1
+
     def fit(self, split: Split, run: Run) -> Recommender:
         """Count common users block by block of items; nothing of size items x items exists at once."""
         count = len(split.catalog)

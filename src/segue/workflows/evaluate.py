@@ -13,6 +13,7 @@ from segue.evaluation.comparison import Comparison
 from segue.evaluation.report import REPORT, Report, read_report
 from segue.workflows import runs
 from segue.workflows.fit import BASELINES, write_up
+from segue.workflows.looked_over import Tell, looked_over, refuse_serious, write_to_log
 from segue.workflows.measure import Cost
 
 
@@ -23,11 +24,15 @@ def evaluate_run(
     *,
     out: Path | None = None,
     baselines: Sequence[str] = BASELINES,
+    strict: bool = False,
+    tell: Tell = write_to_log,
 ) -> tuple[Report, Comparison]:
     """Measure a fitted run on its test cases; `settings` may change how (`evaluation.seen`, `evaluation.ks`).
 
     A language model may be asked with another decoder (`decoder=title_search`, `decoder.injection.gamma`), for nothing
     of the decoder is learnt. It still has the weights that answered best on the validation cases with its own.
+
+    Serious findings about the data are errors where it is `strict`; `tell` hears of the data, or else the log does.
 
     The report goes to `out`, or into the run's own folder when nothing was changed.
 
@@ -55,14 +60,19 @@ def evaluate_run(
         recommender.recipe = asked.recipe
     if out is None and asked != experiment:
         raise RunError("with changed settings the report needs a folder of its own: give --out.")
-    split = runs.split_of(asked)
+    dataset = runs.dataset_of(asked)
+    split = asked.split.cut(dataset, 0)
     if not split.catalog.ids.equals(recommender.catalog.ids):
         raise RunError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
     cost = Cost()
     if (folder / REPORT).exists():
         before = read_report(folder)
         cost = Cost(before.seconds, before.cpu_seconds, before.peak_memory_mb)
+    note = looked_over(asked, dataset, split)
+    if strict:
+        refuse_serious(note)
+    tell(note)
     target = out or folder
     if target != folder:
         runs.write_text(target / runs.RECIPE, asked.yaml())
-    return write_up(asked, recommender, split, target, run, cost, baselines)
+    return write_up(asked, recommender, split, target, run, cost, baselines, note)

@@ -14,8 +14,9 @@ from segue.core.part import Part
 from segue.core.recipe import Recipe, TokenRecipe
 from segue.core.trajectories import BesideObjective
 from segue.data.preparation import Preparation
+from segue.data.random_holdout import HoldOut
 from segue.data.request_split import RequestsByTime
-from segue.data.split import LeaveOneOut, SplitRule
+from segue.data.split import SplitRule
 from segue.procedures.rollout_finetune import RolloutFinetune
 from segue.simulation.world import World
 from segue.workflows import systems
@@ -42,8 +43,8 @@ class Experiment(Part):
     """The system."""
     data: Preparation | World = World()
     """A log on disk, or the simulated world."""
-    split: SerializeAsAny[SplitRule] = LeaveOneOut()
-    """How test cases are held out."""
+    split: SerializeAsAny[SplitRule] = HoldOut()
+    """How test cases are held out: each user's last event, or one drawn at random where nobody knows the order."""
     evaluation: Questions = Questions()
     """What is asked."""
     own: str = ""

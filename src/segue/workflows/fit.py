@@ -18,6 +18,7 @@ from segue.core.tables import Cases, Split
 from segue.core.text_recipe import FittedText
 from segue.evaluation.code_health import examine
 from segue.evaluation.comparison import Comparison, compare
+from segue.evaluation.data_note import DataNote
 from segue.evaluation.page import write_page
 from segue.evaluation.report import Measured, Report, leading, read_report
 from segue.simulation.oracle import Oracle
@@ -28,8 +29,10 @@ from segue.training.trackers import JsonLines
 from segue.workflows import runs, systems
 from segue.workflows.beam_gap import beam_gap
 from segue.workflows.experiment import Experiment
+from segue.workflows.looked_over import Tell, looked_over, refuse_serious, write_to_log
 from segue.workflows.measure import Cost, measure, peak_memory_mb, test_cases
 from segue.workflows.measure_ranking import measure_oracle, measure_ranking
+from segue.workflows.settled import settle
 from segue.workflows.written import language_note
 
 BASELINES = ("popularity", "item_knn")
@@ -48,8 +51,16 @@ def fit(
     *,
     overwrite: bool = False,
     baselines: Sequence[str] = BASELINES,
+    strict: bool = False,
+    tell: Tell = write_to_log,
 ) -> Report:
     """Fit, save, measure on the test cases, compare with baselines, and write `report.json` and `report.html`.
+
+    What the settings leave open is decided by the data first, and the run folder holds what was decided.
+
+    Args:
+        strict: serious findings about the data are errors, before anything is learnt.
+        tell: hears of the data before anything is learnt; without it the log does.
 
     Raises:
         RunError: the folder holds another run, or a finished one, and neither `run.resume` nor `overwrite` is set.
@@ -58,13 +69,21 @@ def fit(
     folder = Path(folder)
     run = runs.equipped(replace(run or Run(), seed=experiment.seed, folder=folder))
     with team(run.device) as us:
-        split = runs.split_of(experiment) if us.leads else None
         fresh = not folder.exists()
         if us.leads:
+            settled = settle(experiment)
+            split = settled.experiment.split.cut(settled.dataset, 0)
+            note = looked_over(settled.experiment, settled.dataset, split, settled.chosen)
+            if strict:
+                refuse_serious(note)
+            experiment = settled.experiment
             _claim(experiment, folder, resume=run.resume, overwrite=overwrite)
             run = replace(run, watches=(JsonLines(folder / "metrics.jsonl", resume=run.resume), *run.watches))
+            tell(note)
         us.wait()
-        split = split or runs.split_of(experiment)  # by now the leader has prepared it
+        if not us.leads:  # by now the leader has prepared the data
+            experiment = settle(experiment).experiment
+            split = runs.split_of(experiment)
         began, cpu = time.monotonic(), time.process_time()
         try:
             _refuse_requests(experiment, split)
@@ -76,7 +95,7 @@ def fit(
         cost = Cost(time.monotonic() - began, time.process_time() - cpu, peak_memory_mb())
         if us.leads:
             runs.save(folder, recommender, split.dataset)
-            report, _ = write_up(experiment, recommender, split, folder, run, cost, baselines)
+            report, _ = write_up(experiment, recommender, split, folder, run, cost, baselines, note)
         us.wait()
         return report if us.leads else read_report(folder)
 
@@ -89,6 +108,7 @@ def write_up(
     run: Run,
     cost: Cost,
     baselines: Sequence[str],
+    data: DataNote | None = None,
 ) -> tuple[Report, Comparison]:
     """Measure a fitted system and its baselines under one protocol; writes the report and the page."""
     if isinstance(split, RankingSplit) and isinstance(recommender, Ranker):
@@ -97,8 +117,8 @@ def write_up(
     else:
         rows = _answered(experiment, recommender, split, folder, run, cost, baselines)
         comparison = compare(rows, metrics=headline(experiment.evaluation.ks))
-    report = rows[0].report
-    rows[0].save(folder)
+    report = rows[0].report.model_copy(update={"data": data})
+    replace(rows[0], report=report).save(folder)
     write_page(folder / "report.html", report, comparison)
     runs.write_text(folder / "comparison.md", comparison.markdown() + "\n")
     return report, comparison

@@ -11,6 +11,7 @@ from segue.core.run import Run
 from segue.language.corpus import Corpus
 from segue.language.tiny import TinyCheckpoint, TinyReport, make_tiny
 from segue.workflows import runs
+from segue.workflows.settled import settle
 from segue.workflows.tokenize import OURS, experiment_of
 
 
@@ -33,7 +34,7 @@ def make(data: str, folder: Path, settings: Mapping[str, Any], run: Run) -> Tiny
     )
     corpus = Corpus().changed(words)
     run = runs.equipped(run)
-    split = runs.split_of(experiment_of(data, settings, run.seed))
+    split = runs.split_of(settle(experiment_of(data, settings, run.seed)).experiment)
     origin = {"data": split.dataset.name, "split": split.rule, "corpus": corpus.dump()}
     return make_tiny(corpus.texts(split, run), folder, checkpoint, run, origin)
 

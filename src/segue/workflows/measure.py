@@ -21,6 +21,7 @@ from segue.core.ranking import NOTHING, Ranking, Rules
 from segue.core.run import Run
 from segue.core.seeding import numpy_generator
 from segue.core.tables import Cases, Split
+from segue.data.preparation import ALL
 from segue.evaluation.accuracy import HitRate, Ndcg, ReciprocalRank
 from segue.evaluation.beyond_accuracy import PopularityDeciles, beyond_accuracy
 from segue.evaluation.categories import ItemCategories
@@ -55,7 +56,7 @@ def protocol_of(experiment: Experiment, split: Split, *, target_time: bool | Non
     settings = split.dataset.origin.get("settings", {})
     origin: Mapping[str, object] = split.dataset.origin
     asked = experiment.evaluation
-    candidates, positives, seen = "all items", str(settings.get("positive") or "every event"), asked.seen
+    candidates, positives, seen = "all items", _positives(settings), asked.seen
     if target_time is None:
         target_time = experiment.recipe.knows_target_time
     if isinstance(split, RankingSplit):
@@ -77,6 +78,11 @@ def protocol_of(experiment: Experiment, split: Split, *, target_time: bool | Non
         users=asked.users or 0,
         positives=positives,
     )
+
+
+def _positives(settings: Mapping[str, Any]) -> str:
+    positive = settings.get("positive")
+    return "every event" if positive in (None, ALL) else str(positive)
 
 
 def test_cases(experiment: Experiment, split: Split) -> Cases:

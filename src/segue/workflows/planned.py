@@ -12,7 +12,7 @@ from typing import Any
 from segue.core.claim import Claim
 from segue.core.errors import SettingsError
 from segue.evaluation.report import REPORT
-from segue.workflows import runs
+from segue.workflows import runs, systems
 from segue.workflows.experiment import Experiment, new
 
 WORLD = "world"
@@ -61,13 +61,13 @@ class Planned:
         if self.claim.behaviour:
             vectors = str(self._folder_of(self.claim.behaviour, 0).resolve())
             others |= {"behaviour.recipe": None, "behaviour.run": vectors}
-        return new(self.claim.system, self.source, {**self.claim.settings, **others}, self.seed)
+        return new(self.claim.system, self.source, {**self._cut, **self.claim.settings, **others}, self.seed)
 
     @property
     def question(self) -> str:
         """Data, split and questions as text; rows that agree in it stand in one table."""
         ours = {path: value for path, value in self.claim.settings.items() if path.split(".")[0] in QUESTION}
-        values = new(self.claim.system, self.source, ours | self.claim.asked).dump()
+        values = new(self.claim.system, self.source, self._cut | ours | self.claim.asked).dump()
         return json.dumps([values[name] for name in QUESTION], sort_keys=True)
 
     @property
@@ -107,6 +107,12 @@ class Planned:
         others = (claim.start, claim.tuned, claim.drafts, claim.judge, claim.behaviour)
         if any(others) and recipe.exists() and _is(self.folder, self.experiment):
             runs.write_text(recipe, self.experiment.yaml())
+
+    @property
+    def _cut(self) -> dict[str, Any]:
+        """The split of a claim that names none: all logs of the ledger know the order of their events."""
+        named = any(path.split(".")[0] == "split" for path in self.claim.settings)
+        return {} if named or systems.find(self.claim.system).ranks else {"split": "leave_one_out"}
 
     @property
     def _start(self) -> Path | None:

@@ -23,6 +23,7 @@ from segue.evaluation.sheet import duration, figure, sheet, table
 from segue.workflows import runs
 from segue.workflows.experiment import Experiment, new
 from segue.workflows.fit import fit
+from segue.workflows.settled import settle
 
 STRATEGY = "procedure.strategy"
 """The setting that tells lines apart."""
@@ -245,7 +246,7 @@ def _plans(
 def _fitted(plan: _Plan, run: Run) -> tuple[Report, FittedRanker]:
     """The report and the system of a plan: read where it is finished with these settings, else fitted or continued."""
     finished = (plan.folder / REPORT).exists() and (plan.folder / runs.WEIGHTS).exists()
-    if not finished or runs.experiment_of(plan.folder).yaml() != plan.experiment.yaml():
+    if not finished or runs.experiment_of(plan.folder).yaml() != settle(plan.experiment).experiment.yaml():
         fit(plan.experiment, plan.folder, replace(run, resume=True), baselines=())
     _, ranker = runs.open_run(plan.folder)
     if not isinstance(ranker, FittedRanker):

@@ -21,6 +21,7 @@ from segue.workflows import runs, systems
 from segue.workflows.experiment import Experiment, new
 from segue.workflows.fit import fit
 from segue.workflows.measure import hardware, test_cases, versions
+from segue.workflows.settled import settle
 from segue.workflows.study_page import write_study_page
 from segue.workflows.study_table import StudyReport, rows_of
 
@@ -138,7 +139,7 @@ def _folder(folder: Path, system: str, seed: int) -> Path:
 
 def _fitted(plan: _Plan, run: Run) -> Recommender:
     """The fitted system of a plan: read where it is finished with these settings, else fitted or continued."""
-    experiment = plan.experiment()
+    experiment = settle(plan.experiment()).experiment
     finished = (plan.folder / REPORT).exists() and (plan.folder / runs.WEIGHTS).exists()
     if not finished or runs.experiment_of(plan.folder).yaml() != experiment.yaml():
         fit(experiment, plan.folder, replace(run, resume=True), baselines=())

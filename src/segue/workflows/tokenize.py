@@ -20,6 +20,7 @@ from segue.tokenizers import saved_codes
 from segue.workflows import runs, systems
 from segue.workflows.experiment import Experiment, data_of
 from segue.workflows.measure import versions
+from segue.workflows.settled import settle
 from segue.workflows.whole_folder import check_place, whole_folder
 
 HEALTH, PAGE = "health.json", "report.html"
@@ -75,7 +76,7 @@ def tokenize(
     """
     check_place(folder, saved_codes.PART, "codes", overwrite=overwrite)
     run = runs.equipped(run)
-    split = runs.split_of(experiment)
+    split = runs.split_of(settle(experiment).experiment)
     began = time.monotonic()
     fitted = tokenizer.fit(split, run)
     seconds = time.monotonic() - began

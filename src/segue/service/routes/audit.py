@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from segue.core.errors import SettingsError
 from segue.data.audit import Audit, audit
 from segue.service.dependencies import ServiceOf
 from segue.service.looks import LooksOf, stamp
-from segue.service.problems import Problem
-from segue.workflows.runs import experiment_of, split_of
+from segue.workflows.runs import dataset_of, experiment_of
 
 router = APIRouter(tags=["runs"])
 
@@ -20,11 +18,9 @@ def show_audit(name: str, service: ServiceOf, looks: LooksOf) -> Audit:
     folder = service.shelf.folder(name)
 
     def read() -> Audit:
-        split = split_of(experiment_of(folder))
-        try:
-            return audit(split.dataset, split)
-        except SettingsError as error:
-            raise Problem(404, "no-audit", "Nothing to look over", str(error)) from None
+        experiment = experiment_of(folder)
+        dataset = dataset_of(experiment)
+        return audit(dataset, experiment.split.cut(dataset, 0), seen=experiment.evaluation.seen)
 
     found: Audit = looks.answers.get(("audit", stamp(folder)), read)
     return found
