@@ -122,7 +122,7 @@ def test_quoted_fields_may_hold_the_separator(tmp_path):
         ("log.csv", b"user,item\n1,caf\xe9\n", r"line .*byte 0xe9 is not UTF-8.*iconv"),
         ("log.csv.gz", gzip.compress(b"user,item\n" + b"1,2\n" * 9999, mtime=0)[:-20], r"broken or cut short.*gzip -t"),
         ("log.csv.gz", b"user,item\n1,2\n", r"broken or cut short"),
-        ("log.xlsx", "1", r"extension '\.xlsx' is not known.*\.csv"),
+        ("log.sav", "1", r"extension '\.sav' is not known.*\.csv"),
         ("log.parquet", "PAR1", r"could not be read as Parquet"),
         ("log.jsonl", '{"user": 1, "item": 2}\n[1]\n', r"line 2: expected a JSON object"),
         ("log.jsonl", '{"user": 1, "item": 2}\nnonsense\n', r"line 2: expected a JSON object, found 'nonsense'"),
@@ -171,10 +171,10 @@ def test_a_path_that_is_not_there(tmp_path):
         open_log(tmp_path / "nothing.csv")
 
 
-def test_a_folder_with_several_tables_asks_which(tmp_path):
-    for name in ("a.csv", "b.csv"):
-        (tmp_path / name).write_text("user,item\n1,2\n")
-    with pytest.raises(DataError, match=r"several tables \(a\.csv, b\.csv\)"):
+def test_a_folder_with_several_tables_of_different_columns_asks_which(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item\n1,2\n")
+    (tmp_path / "b.csv").write_text("user,thing,shop\n1,2,3\n")
+    with pytest.raises(DataError, match=r"several tables \(a\.csv, b\.csv\) of different columns.*lacks item"):
         open_log(tmp_path)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from data.logs import Event, events_of, prepared, write_csv
 from segue.core.errors import DataError, SettingsError
 from segue.core.part import Part
+from segue.data.cache import kept
 from segue.data.open import open_dataset
 from segue.data.preparation import Preparation
 from segue.data.prepare import prepare, readable_name
@@ -250,11 +251,11 @@ def test_the_cache_is_used_again_until_the_file_or_a_setting_changes(tmp_path):
     cache = tmp_path / "cache"
     first = open_dataset(Preparation(path=str(path)), cache)
     assert open_dataset(Preparation(path=str(path), memory_gb=1.0), cache).digest == first.digest
-    assert len(list(cache.iterdir())) == 1
+    assert len(kept(cache)) == 1
     assert len(open_dataset(Preparation(path=str(path), item_core=2), cache).log) == 2
     write_csv(path, [("1", "a", 1), ("1", "b", 2), ("2", "c", 3)])
     assert open_dataset(Preparation(path=str(path)), cache).digest != first.digest
-    assert len(list(cache.iterdir())) == 3
+    assert len(kept(cache)) == 3
 
 
 def test_a_prepared_folder_is_opened_as_it_is(tmp_path):

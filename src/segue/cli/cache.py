@@ -24,8 +24,7 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from segue.data.cache import kept
-    from segue.workflows.runs import cache_folder
+    from segue.data.cache import cache_folder, kept
 
     folder = cache_folder() / "prepared"
     found = kept(folder)
@@ -53,8 +52,8 @@ def clear(
 
     Example: segue cache clear --older-than 30
     """
+    from segue.data.cache import cache_folder
     from segue.data.cache import clear as empty
-    from segue.workflows.runs import cache_folder
 
     gone = empty(cache_folder() / "prepared", older_than)
     size = sum(one.size for one in gone)

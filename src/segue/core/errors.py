@@ -45,8 +45,8 @@ def _of_system(error: OSError) -> str:
     text = str(error)
     if error.errno == errno.ENOSPC or "No space left" in text or error.errno == errno.EDQUOT:
         return (
-            f"{place}the disk is full. Free some space and run the same command again; a fit goes on with --resume from "
-            "what was saved."
+            f"{place}the disk is full. Free some space and run the same command again; a fit goes on with --resume "
+            "from what was saved."
         )
     if error.errno == errno.EFBIG:
         return f"{place}the file would be larger than the system allows (ulimit -f)."

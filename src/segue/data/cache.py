@@ -33,6 +33,12 @@ class Kept(NamedTuple):
     """When it was made or last found (Unix seconds)."""
 
 
+def cache_folder() -> Path:
+    """Where prepared logs and the like are kept: SEGUE_CACHE, or the user's cache folder."""
+    given = os.environ.get("SEGUE_CACHE")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "segue"
+
+
 def kept(cache: Path) -> list[Kept]:
     """What is in the cache, the most recently used first; what is damaged has an unknown source."""
     folders = [folder for folder in cache.iterdir() if is_prepared(folder)] if cache.is_dir() else []

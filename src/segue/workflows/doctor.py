@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
+from segue.data.cache import cache_folder
 from segue.training.allocator import keep_freed_memory
 from segue.training.precision import has_bfloat16
-from segue.workflows.runs import cache_folder
 
 OPTIONAL = {
     "tensorboard": ("track", "curves in TensorBoard"),

@@ -13,9 +13,11 @@ from segue.core.errors import SettingsError
 from segue.core.part import Part
 from segue.core.recipe import Recipe, TokenRecipe
 from segue.core.trajectories import BesideObjective
+from segue.data.cache import cache_folder
 from segue.data.preparation import Preparation
 from segue.data.random_holdout import HoldOut
 from segue.data.request_split import RequestsByTime
+from segue.data.sources import frames
 from segue.data.split import SplitRule
 from segue.procedures.rollout_finetune import RolloutFinetune
 from segue.simulation.world import World
@@ -76,13 +78,20 @@ STARTS = ("start", "recipe.start")
 """The setting that names the run to begin with."""
 
 
-def data_of(source: str) -> Preparation | World:
-    """The data that `--data` names: 'world' is the simulated one, anything else a path."""
-    return World() if source == "world" else Preparation(path=str(Path(source).resolve()))
+def data_of(source: str | Path | Any) -> Preparation | World:
+    """The data that `--data` names: 'world' is the simulated one, any other text a path; a table of pandas, polars,
+    Arrow or DuckDB is kept as a file, so that the run can be asked again.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    if isinstance(source, str | Path):
+        return World() if source == "world" else Preparation(path=str(Path(source).resolve()))
+    return Preparation(path=str(frames.kept(source, cache_folder() / "frames")))
 
 
 def new(
-    recipe: str, data: str | None = None, settings: Mapping[str, Any] | None = None, seed: int | None = None
+    recipe: str, data: str | Path | Any = None, settings: Mapping[str, Any] | None = None, seed: int | None = None
 ) -> Experiment:
     """The experiment that the words of a command describe; `recipe` is a system's name or a YAML file.
 

@@ -14,17 +14,12 @@ from segue.core.errors import RunError
 from segue.core.recipe import Recommender
 from segue.core.run import Run
 from segue.core.tables import Catalog, Dataset, Split
+from segue.data.cache import cache_folder
 from segue.data.open import open_dataset
 from segue.data.preparation import Preparation
 from segue.workflows.experiment import Experiment, load
 
 RECIPE, WEIGHTS, CATALOG, REPORT = "recipe.yaml", "weights.safetensors", "catalog.parquet", "report.json"
-
-
-def cache_folder() -> Path:
-    """Where prepared logs are kept: SEGUE_CACHE, or the user's cache folder."""
-    given = os.environ.get("SEGUE_CACHE")
-    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "segue"
 
 
 def dataset_of(experiment: Experiment) -> Dataset:

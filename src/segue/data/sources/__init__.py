@@ -44,7 +44,7 @@ def open_log(
         DataError: there is no such path, or nothing in it can be read.
     """
     asked = dict(asked or {})
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):
         locate(path)  # a pattern, or a table in a file; otherwise an error with what is near
         source = "files"
     raw = _open(path, asked, source)

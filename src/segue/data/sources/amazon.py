@@ -28,7 +28,10 @@ def recognise(path: Path) -> str | None:
     if file is None:
         return None
     if _is_json(file):
-        keys = set(parse_line(first_lines(file, 1)[0], file, 1))
+        try:
+            keys = set(parse_line(first_lines(file, 1)[0], file, 1))
+        except DataError:  # another kind of JSON, or a fault that whoever reads it will tell
+            return None
         if {"reviewerID", "asin", "overall"} <= keys:
             return f"{file.name} has the fields reviewerID, asin and overall (2014 and 2018)"
         if {"user_id", "asin", "rating", "timestamp"} <= keys:
