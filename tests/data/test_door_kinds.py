@@ -1,0 +1,38 @@
+"""Every kind of value and fault by every door, with the right outcome written by hand."""
+
+import re
+
+import pytest
+
+from data.door.doors import DOORS, Door
+from data.door.kinds import KINDS, Kind
+from data.door.segue_reader import histories_of, prepared
+from segue.core.errors import DataError
+
+PAIRS = [
+    pytest.param(door, kind, id=f"{door.name}-{kind.name}")
+    for door in DOORS
+    for kind in KINDS
+    if kind.fits(door) and (kind.name == "plain" or "gzip" not in door.name)  # what is inside is read as without
+]
+
+
+@pytest.mark.parametrize(("door", "kind"), PAIRS)
+def test_by_every_door_alike(tmp_path, door: Door, kind: Kind):
+    path = door.write(tmp_path, kind.rows(door), kind.change(door) if kind.change else None)
+    try:
+        dataset = prepared(path, tmp_path / "out", door.settings)
+    except DataError as error:
+        assert kind.right is None or kind.or_refused(door), error
+        assert "\n" not in str(error)
+        assert path.name in str(error)
+        assert [words for words in kind.said(door) if not re.search(words, str(error))] == [], error
+        assert not (tmp_path / "out").exists()
+        return
+    assert kind.right is not None, histories_of(dataset)
+    right = {user.replace("{separator}", door.separator): events for user, events in kind.right.items()}
+    assert histories_of(dataset) == right
+    assert dataset.origin["dropped"] == ({"incomplete": len(kind.lacking)} if kind.lacking else {})
+    if kind.lacking:
+        first = rf"\(first: data row {kind.lacking[0] + 1:,}\b"
+        assert any(re.search(first, note) for note in dataset.origin["notes"]), dataset.origin["notes"]
