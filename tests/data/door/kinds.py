@@ -142,7 +142,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("plain", "a user, an item and a time in every row", lambda door: GOOD, READ),
     Kind(
         "missing users",
-        "rows whose user or item is empty, blank, `NaN`, `NULL`, `None`, `NA`, `N/A` or `\\\\N` are dropped and counted",
+        "rows whose user or item is empty, blank, `NaN`, `NULL`, `None`, `NA`, `N/A` or `\\N` are dropped and counted",
         _missing_users,
         READ,
         lacking=tuple(range(4, 4 + len(MISSING))),

@@ -34,20 +34,18 @@ def histories_of(dataset: Dataset) -> Histories:
     return found
 
 
-def prepared(path: Path, out: Path, settings: Mapping[str, object] | None = None) -> Dataset:
-    """The file as a dataset in the folder `out`, which must not exist.
-
-    Raises:
-        SegueError: it is refused.
-    """
-    return prepare(Preparation.parse({"path": str(path), **(settings or {})}), out)
+def prepared_or_refusal(path: Path, out: Path, settings: Mapping[str, object] | None = None) -> Dataset | Refusal:
+    """The file as a dataset in the folder `out`, which must not exist, or the words with which it is refused."""
+    try:
+        return prepare(Preparation.parse({"path": str(path), **(settings or {})}), out)
+    except SegueError as error:
+        return Refusal(str(error))
 
 
 def read_with_segue(path: Path, out: Path, settings: Mapping[str, object] | None = None) -> Histories | Refusal:
     """The histories in a file, or the words with which it is refused; `out` is gone afterwards."""
+    found = prepared_or_refusal(path, out, settings)
     try:
-        return histories_of(prepared(path, out, settings))
-    except SegueError as error:
-        return Refusal(str(error))
+        return found if isinstance(found, Refusal) else histories_of(found)
     finally:
         shutil.rmtree(out, ignore_errors=True)
