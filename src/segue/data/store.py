@@ -173,7 +173,7 @@ class LogWriter:
         if name in ("items", "timestamps"):
             return f"{name}.npy"
         safe = "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in name)
-        return f"column-{number}-{safe}.npy"
+        return f"column-{number}-{safe[:60]}.npy"
 
 
 class DatasetWriter:

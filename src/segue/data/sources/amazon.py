@@ -37,8 +37,12 @@ def recognise(path: Path) -> str | None:
         if {"user_id", "asin", "rating", "timestamp"} <= keys:
             return f"{file.name} has the fields user_id, asin, rating and timestamp (2023)"
         return None
-    fields = split_line(first_lines(file, 2)[-1], ",")
-    if len(fields) == 4 and any(re.fullmatch(r"[0-9B][0-9A-Z]{9}", field) for field in fields[:2]):
+    first, *rest = first_lines(file, 2)
+    header = split_line(first, ",")
+    if "user_id" in header and not {"asin", "parent_asin"} & {*header}:
+        return None
+    fields = split_line((rest or [first])[0], ",")
+    if len(fields) == 4 and any(re.fullmatch(r"[0-9B][0-9A-Z]{9}", field.strip()) for field in fields[:2]):
         return f"{file.name} has lines of user, ASIN, rating and seconds"
     return None
 
@@ -149,12 +153,12 @@ def _metadata(file: Path) -> Path | None:
 
 def _ratings_only(file: Path) -> tuple[Delimited, Columns, int]:
     """user,item,rating,time (2014), item,user,rating,time (2018) or with a header (2023)."""
-    lines = first_lines(file, 20)
+    lines = [line for line in first_lines(file, 20) if line.strip()]
     first = split_line(lines[0], ",")
     if "user_id" in first:
         item = "parent_asin" if "parent_asin" in first else "asin"
         return Delimited([file], first, ",", header=True), Columns("user_id", item, "timestamp", "rating"), 1000
     rows = [split_line(line, ",") for line in lines]
-    swapped = sum(len(row[0]) == 10 for row in rows) > sum(len(row[1]) == 10 for row in rows if len(row) > 1)
+    swapped = sum(len(row[0].strip()) == 10 for row in rows) > sum(len(row[1].strip()) == 10 for row in rows if len(row) > 1)
     names = ("asin", "user", "rating", "time") if swapped else ("user", "asin", "rating", "time")
     return Delimited([file], names, ",", header=False), Columns("user", "asin", "time", "rating"), 1

@@ -196,8 +196,9 @@ class _Seeker:
         if likely:
             self.take("time", likely[0], told)
             return
-        # A name that says time above values that are none: the reader says what is wrong with them.
-        unread = [name for name in self.free() if plain(name) in CLOCK and looks_like(self.sample[name]) != "empty"]
+        # A name that says time above values that are none, or that come later: the reader looks and says what is wrong.
+        unread = [name for name in self.free() if plain(name) in CLOCK]
+        unread += [name for name in self.free() if plain(name) in TIME and looks_like(self.sample[name]) == "empty"]
         if unread:
             self.take("time", unread[0], "by its name")
 
@@ -273,7 +274,7 @@ class _Seeker:
             return False
         if values.dtype == pl.String and (values.str.len_chars().max() or 0) > 64:  # type: ignore[operator]
             return False
-        return values.n_unique() > 2 and not self._has_dates(name)
+        return values.n_unique() > min(2, len(values) - 1) and not self._has_dates(name)
 
     def _is_clock(self, name: str) -> bool:
         """A column without a name that goes like a clock: epochs of our days, or dates, and not the same ones again."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import re
 import tempfile
 import zlib
@@ -25,8 +26,8 @@ from segue.data.sources.table import Table
 from segue.data.sources.values import SAMPLE_ROWS, Role
 
 SEPARATORS = (",", "\t", "::", ";", "|", " ")
-_QUOTING = (",", ";")
-"""Between these fields a quote at the beginning of a field opens a quoted one, as the standard says."""
+_LOOKED_AT = 4
+"""So many blocks tell whether quotes are mostly around fields."""
 _BLOCK = 16 << 20
 _HEAD = 1 << 20
 _LONGEST_FIELD = 16 << 20
@@ -38,6 +39,8 @@ class _Plain(NamedTuple):
     path: Path
     quote: str
     parallel: bool
+    short: bool = True
+    """Whether lines may lack fields at their end."""
 
 
 @dataclass(frozen=True)
@@ -108,18 +111,22 @@ class Delimited(Table):
             auto_detect=False,
             columns={f"c{i}": "VARCHAR" for i in range(len(self.names))},
             strict_mode=True,
-            null_padding=True,
+            null_padding=plain.short,
             parallel=plain.parallel,
         )
 
     def _plain(self, file: Path) -> _Plain:
         if file not in self._known:
-            path, has_quotes = self._copied(file)
-            self._known[file] = self._quoting(file, path) if has_quotes else _Plain(path, "", parallel=True)
+            path, has_quotes, mixed = self._unpacked(file)
+            if not has_quotes or self.quoted is False:
+                path = self._with_one_end(path) if mixed else path
+                self._known[file] = _Plain(path, "", parallel=True)
+            else:
+                self._known[file] = self._quoting(file, path, mixed)
         return self._known[file]
 
-    def _copied(self, file: Path) -> tuple[Path, bool]:
-        """The file, or a copy of it that is unpacked and has one kind of line ends; and whether it has quotes."""
+    def _unpacked(self, file: Path) -> tuple[Path, bool, bool]:
+        """The file, or a copy of it that is unpacked; whether it has quotes, and line ends of several kinds."""
         packed = file.suffix == ".gz"
         quotes = returns = both = ends = 0
         copy = self._new_copy() if packed else None
@@ -131,9 +138,7 @@ class Delimited(Table):
                     ends += block.count(b"\n")
                 if copy:
                     out.write(block)
-        if returns and both < returns + ends - both:
-            return self._with_one_end(copy or file), bool(quotes)
-        return copy or file, bool(quotes)
+        return copy or file, bool(quotes), bool(returns) and both < returns + ends - both
 
     def _with_one_end(self, file: Path) -> Path:
         """A copy whose lines all end in a line feed; a lone return within a line is a blank."""
@@ -149,31 +154,39 @@ class Delimited(Table):
         self._copies.append(folder)  # is removed together with this table
         return Path(folder.name) / "plain.txt"
 
-    def _quoting(self, file: Path, path: Path) -> _Plain:
-        """Quotes as quotes where the whole file fits them, otherwise as letters, otherwise an error."""
-        import duckdb
+    def _quoting(self, file: Path, path: Path, mixed: bool) -> _Plain:
+        """Quotes as quotes where the whole file fits them, otherwise as letters, otherwise an error.
 
-        def fits(plain: _Plain) -> duckdb.Error | None:
-            try:
-                self._relation(plain).aggregate("count(*)").fetchall()
-            except duckdb.Error as error:
-                return error
-            return None
-
-        letters = _Plain(path, "", parallel=True)
-        if self.quoted is False:
+        A file may fit both: then quotes are quotes if most of them stand around a field, for a letter that happens to
+        stand where a quote could would swallow lines up to the next one.
+        """
+        quotes, error = self._fitting(_Plain(path, '"', parallel=True))
+        if error is not None and mixed:  # line ends within quotes may be of any kind, those of lines may not
+            path = self._with_one_end(path)
+            quotes, error = self._fitting(_Plain(path, '"', parallel=True))
+        if error is None and self.quoted:
+            return quotes
+        around = _are_mostly_around(path, self.separator)
+        if error is None and around:
+            return quotes
+        letters, other = self._fitting(_Plain(path, "", parallel=True, short=False))
+        if other is None and not around and (error is None or self.separator != ","):
             return letters
-        quotes = _Plain(path, '"', parallel=True)
-        error = fits(quotes)
-        if error is not None and "quoted new lines" in str(error):
-            quotes = quotes._replace(parallel=False)
-            error = fits(quotes)
         if error is None:
             return quotes
-        strict = self.separator in _QUOTING or self.quoted or _are_mostly_around(path, self.separator)
-        if not strict and fits(letters) is None:
-            return letters
-        raise self._fault(file, quotes if strict else letters, error)
+        raise self._fault(file, quotes if around or self.separator == "," else letters, error)
+
+    def _fitting(self, plain: _Plain) -> tuple[_Plain, Exception | None]:
+        """Whether the whole file can be cut so, and how fast."""
+        import duckdb
+
+        try:
+            self._relation(plain).aggregate("count(*)").fetchall()
+        except duckdb.Error as error:
+            if plain.parallel and "quoted new lines" in str(error):
+                return self._fitting(plain._replace(parallel=False))
+            return plain, error
+        return plain, None
 
     def _fault(self, file: Path, plain: _Plain, error: Exception) -> DataError:
         """What is wrong and where: a slow second reading that stops at the first fault."""
@@ -371,7 +384,7 @@ def _are_mostly_around(file: Path, separator: str) -> bool:
     mark = re.escape(separator)
     around = re.compile(rf'(?:^|{mark})"[^"\n]*"(?={mark}|$)', re.MULTILINE)
     pairs = single = 0
-    for block in blocks(file):
+    for block in itertools.islice(blocks(file), _LOOKED_AT):
         text = block.decode("utf-8", errors="replace")
         found = len(around.findall(text))
         pairs, single = pairs + 2 * found, single + text.count('"') - 2 * found

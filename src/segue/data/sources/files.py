@@ -35,7 +35,7 @@ from segue.data.sources.raw_log import RawLog
 from segue.data.sources.several import Several, as_one
 from segue.data.sources.sheet import open_sheet
 from segue.data.sources.table import Table
-from segue.data.sources.values import Role, are_float_ids, ids, looks_like, numbers
+from segue.data.sources.values import Role, are_float_ids, has_decimal_commas, ids, looks_like, numbers
 
 _HOW = {
     ".pkl": "convert a pickle, if you trust it, in Python: pandas.read_pickle(FILE).to_parquet('x.parquet')",
@@ -139,7 +139,7 @@ def read_items(file: Path, item: str, wanted: Collection[str] | None) -> pl.Data
     roles: dict[str, Role] = {name: "id" if name == found else "text" for name in names}
     whole = pl.concat(list(table.batches(roles, 1 << 20)), how="vertical_relaxed")
     floats = are_float_ids(table.sample[found])
-    whole = whole.with_columns(
+    whole = whole.select(
         ids(whole[name], f"{file}, column '{name}'", floats=floats)
         if name == found
         else _fact(whole[name], table.sample[name])
@@ -166,9 +166,10 @@ def _fact(values: pl.Series, sample: pl.Series) -> pl.Series:
         return values
     if isinstance(sample.dtype, pl.List):
         return values.str.json_decode(pl.List(pl.String))
-    if looks_like(sample) != "number":
+    commas = has_decimal_commas(sample)
+    if looks_like(sample) != "number" and not commas:
         return values
-    told, wrong = numbers(values)
+    told, wrong = numbers(values, decimal="," if commas else ".")
     return values if wrong is not None else told.cast(pl.Float64)
 
 

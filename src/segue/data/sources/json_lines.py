@@ -125,7 +125,7 @@ def parse_line(line: str, file: Path, number: int) -> dict[str, Any]:
             ) from None
     if not isinstance(record, dict):
         raise DataError(f"{file}, line {number}: expected a JSON object, found {line[:60]!r}.")
-    if re.search(r"\\u[dD][89abAB]", line) and any(_is_broken(value) for value in record.values()):
+    if re.search(r"\\u[dD][89a-fA-F]", line) and any(_is_broken(value) for value in record.values()):
         raise DataError(f"{file}, line {number}: half a letter (a lone surrogate) in {line[:60]!r}.")
     return record
 

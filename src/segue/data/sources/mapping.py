@@ -19,6 +19,7 @@ from segue.data.sources.raw_log import Column, ItemReader, Kind, RawLog
 from segue.data.sources.table import Table
 from segue.data.sources.times import Clock, clock_of, settled, unit_of
 from segue.data.sources.values import (
+    SAMPLE_ROWS,
     Role,
     are_float_ids,
     has_decimal_commas,
@@ -75,7 +76,7 @@ def log_of(
         # A file with types of its own says what is a number; '2' in quotes, as Amazon's votes, is text.
         quoted = not isinstance(table, Delimited) and sample.schema[name] == pl.String and name != columns.rating
         rating = name == columns.rating
-        kind = None if name in special or is_index(name) else _kind(sample[name], where, quoted, rating=rating)
+        kind = None if name in special or is_index(name) else _kind(sample[name], table, quoted, rating=rating)
         if kind is None:
             if name not in reader.used:
                 taken.append(Column(name, "left out", _left_out(name, sample[name], leave_out)))
@@ -265,16 +266,30 @@ class _Reader:
 
 def _clock(table: Table, name: str, where: str, time_format: str | None) -> Clock:
     sample = table.sample[name]
+    if looks_like(sample) == "empty":  # the first rows say nothing; some later ones may
+        later = (batch[name] for batch in table.batches({name: "text"}, 1 << 18) if len(present(batch[name])))
+        sample = present(next(later, sample)).head(SAMPLE_ROWS)
     clock = clock_of(sample, where=where, form=time_format)
     if clock is None:
-        known = present(sample)
-        shown = ", ".join(repr(value) for value in known.unique(maintain_order=True)[:3])
+        row, value = _unlike_the_first(sample, where)
         raise DataError(
-            f"{where}: column '{name}' is not a time that can be read (it begins with {shown}). Use an epoch number or "
-            "an ISO date such as 2024-05-31 or 2024-05-31T12:00:00Z, say the form with time_format=... (such as "
+            f"{table.place(row)}, column '{name}': {value!r} is not a time that can be read. Use an epoch number or an ISO "
+            "date such as 2024-05-31 or 2024-05-31T12:00:00Z in all rows, say the form with time_format=... (such as "
             "'%d.%m.%Y %H:%M'), or pass time=none if the rows are in order of time."
         )
     return settled(clock, partial(_column, table, name), f"{where}, column '{name}'")
+
+
+def _unlike_the_first(sample: pl.Series, where: str) -> tuple[int, Any]:
+    """The first value that cannot be read as the very first one is, and its row."""
+    rows = [row for row in range(len(sample)) if len(present(sample[row : row + 1]))]
+    first = clock_of(sample[rows[0] : rows[0] + 1], where=where)
+    if first is None:
+        return rows[0], sample[rows[0]]
+    for row in rows:
+        if first.read(sample[row : row + 1])[1].any():
+            return row, sample[row]
+    return rows[0], sample[rows[0]]
 
 
 def _column(table: Table, name: str) -> Iterator[pl.Series]:
@@ -282,13 +297,14 @@ def _column(table: Table, name: str) -> Iterator[pl.Series]:
         yield batch[name].cast(pl.String)
 
 
-def _kind(sample: pl.Series, where: str, quoted: bool, *, rating: bool) -> Kind | None:
+def _kind(sample: pl.Series, table: Table, quoted: bool, *, rating: bool) -> Kind | None:
     looks = looks_like(sample)
     if sample.name == _REQUEST and looks in ("integer", "text", "number"):
         return "number" if looks != "text" and not quoted and not is_wide(sample) else "word"
     if rating and looks not in ("integer", "number", "flag", "empty") and not _are_mostly_numbers(present(sample)):
+        row = _no_number(sample)
         raise DataError(
-            f"{where}, column '{sample.name}': expected ratings as numbers, found {present(sample)[0]!r}. "
+            f"{table.place(row)}, column '{sample.name}': expected ratings as numbers, found {sample[row]!r:.60}. "
             "Name another column with rating=..., or pass rating=none."
         )
     if rating:
@@ -307,6 +323,14 @@ def _kind(sample: pl.Series, where: str, quoted: bool, *, rating: bool) -> Kind 
     values = known.cast(pl.String)
     few = values.n_unique() <= min(_WORDS, max(2, values.len() // 2)) and (values.str.len_chars().max() or 0) <= 32  # type: ignore[operator]
     return "word" if few else "text"
+
+
+def _no_number(sample: pl.Series) -> int:
+    """The row of the first value that is no number."""
+    if sample.dtype != pl.String:
+        return int(sample.is_not_null().arg_max() or 0)
+    _, wrong = numbers(sample)
+    return 0 if wrong is None else int(wrong.arg_max() or 0)
 
 
 def _are_mostly_numbers(values: pl.Series) -> bool:

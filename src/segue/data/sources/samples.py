@@ -11,6 +11,7 @@ from segue.core.errors import DataError
 from segue.data.sources.files import read_items
 from segue.data.sources.parquet import Parquet, read_parquet
 from segue.data.sources.raw_log import RawLog
+from segue.data.sources.values import ids
 
 _COLUMNS = ("split", "user_id", "history", "target")
 _LONGEST = 16
@@ -41,8 +42,7 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
             items = pl.concat_list("history", "target").alias("item_id")
             events = part.select("user_id", items, pl.int_ranges(pl.col("history").list.len() + 1).alias("order"))
             exploded = events.explode("item_id", "order")
-            whole = exploded.schema["item_id"].is_integer()
-            yield exploded.with_columns(pl.col("item_id").cast(pl.Int64 if whole else pl.String))
+            yield exploded.with_columns(ids(exploded["item_id"], f"{file}, column 'history' or 'target'", floats=True))
 
     return RawLog(
         source="samples",

@@ -122,9 +122,7 @@ def clock_of(sample: pl.Series, *, where: str, form: str | None = None) -> Clock
     """
     kind, values = looks_like(sample), present(sample)
     if kind == "empty":
-        raise DataError(
-            f"{where}: the time column has no values in the first rows. Name another with time=..., or none."
-        )
+        raise DataError(f"{where}: the time column has no values. Name another with time=..., or none.")
     if form is not None:
         return _asked(form, where)
     if kind == "time":
@@ -149,18 +147,26 @@ def settled(clock: Clock, column: Callable[[], Iterator[pl.Series]], where: str)
     """
     if not clock.other:
         return clock
-    first: str | None = None
+    some: str | None = None
+    only: list[str | None] = [None, None]
     for values in column():
         text = stripped(values)
-        one, two = _parsed(text, clock.forms, clock.ticks), _parsed(text, clock.other, clock.ticks)
-        if (one.is_not_null() & two.is_null()).any():
-            return replace(clock, other=())
-        if (two.is_not_null() & one.is_null()).any():
-            return replace(clock, forms=clock.other, other=())
+        one, two = (_parsed(text, forms, clock.ticks) for forms in (clock.forms, clock.other))
+        for place, alone in enumerate((one.is_not_null() & two.is_null(), two.is_not_null() & one.is_null())):
+            if only[place] is None and alone.any():
+                only[place] = str(text[int(alone.arg_max() or 0)])
         known = text.drop_nulls()
-        first = first or (str(known[0]) if len(known) else None)
+        some = some or (str(known[0]) if len(known) else None)
+    if all(only):
+        raise DataError(
+            f"{where}: in {only[0]!r} and {only[1]!r} day and month stand in a different order. Write the column in one form."
+        )
+    if only[0]:
+        return replace(clock, other=())
+    if only[1]:
+        return replace(clock, forms=clock.other, other=())
     raise DataError(
-        f"{where}: no row tells whether the day or the month comes first in dates such as {first!r}. "
+        f"{where}: no row tells whether the day or the month comes first in dates such as {some!r}. "
         "Say it: --set data.time_format=dmy or mdy."
     )
 
@@ -241,7 +247,9 @@ def _strptime(text: pl.Series, form: str, ticks: int) -> pl.Series:
     zoned = re.search(r"%#?z", form) is not None
     if not zoned:
         text = text.str.replace(r"\+00:00$", "")
-    if re.search(r"%-?[HI]", form) is None:
+    if "%H" in form and "%M" not in form:  # an hour alone is no time of the day to the parser
+        text, form = text + " 00", f"{form} %M"
+    if re.search(r"%-?[HIT]", form) is None:
         read = text.str.to_date(form, strict=False).cast(pl.Datetime(unit)).cast(pl.Int64)
     else:
         read = text.str.to_datetime(form, time_unit=unit, time_zone="UTC" if zoned else None, strict=False).cast(

@@ -12,7 +12,7 @@ Role = Literal["id", "integer", "number", "text"]
 """What a column is read for. Tables may give their own types; `ids` and `numbers` make of any type what is meant."""
 
 SAMPLE_ROWS = 1000
-MISSING = ("", "NaN", "nan", "NULL", "Null", "null", "None", "none", "NA", "N/A", "n/a", "\\N")
+MISSING = ("", "NaN", "nan", "NULL", "Null", "null", "None", "none", "NA", "na", "N/A", "n/a", "\\N")
 """Texts that stand for no value, blanks around them left aside."""
 _LONGEST = max(map(len, MISSING))
 _EXACT = 1 << 53
@@ -125,8 +125,10 @@ def numbers(values: pl.Series, *, decimal: str = ".") -> tuple[pl.Series, pl.Ser
     if values.dtype in (pl.Categorical, pl.Enum):
         values = values.cast(pl.String)
     if values.dtype != pl.String:
-        if values.dtype.is_integer() and values.dtype not in (pl.UInt64, pl.Int128):
-            return values.cast(pl.Int64), None
+        if values.dtype.is_integer():
+            whole = values.cast(pl.Int64, strict=False)
+            if whole.null_count() == values.null_count():
+                return whole, None
         return _finite(values.cast(pl.Float64).fill_nan(None))
     before = values.null_count()
     whole = values.cast(pl.Int64, strict=False)
@@ -169,5 +171,5 @@ def _whole_floats(values: pl.Series, where: str) -> pl.Series:
 
 
 def _first(values: pl.Series) -> str:
-    known: Any = values.drop_nulls()
-    return f"{known[0]!r:.60}" if len(known) else "a list"
+    known: list[Any] = values.drop_nulls().head(1).to_list()
+    return f"{known[0]!r:.60}" if known else "a list"
