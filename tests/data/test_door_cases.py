@@ -7,8 +7,10 @@ import pytest
 from data.door.cases import CASES, Case
 from data.door.segue_reader import Refusal, histories_of, prepared_or_refusal
 
+PARAMETERS = [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else []) for case in CASES]
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+
+@pytest.mark.parametrize("case", PARAMETERS)
 def test_comes_in_right_or_not_at_all(tmp_path, case: Case):
     for name, content in case.files.items():
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())

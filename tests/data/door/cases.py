@@ -40,6 +40,7 @@ class Case:
     absent: Sequence[str] = ()
     or_refused: bool = False
     check: Callable[[Any], bool] | None = None
+    slow: bool = False
 
 
 def parquet(**columns: Any) -> bytes:
@@ -396,7 +397,7 @@ def _day_or_month() -> list[Case]:
             "",
             dates("05/06/2024", "30/06/2024", "06/30/2024"),
             None,
-            [r"30/06/2024", r"06/30/2024"],
+            [r"line [34]\b", r"30/06/2024|06/30/2024"],
         ),
         Case(
             "day first, said",
@@ -464,7 +465,7 @@ def _day_or_month() -> list[Case]:
             "",
             {"log.csv": f"user_id,item_id,timestamp\nu1,b,2023-11-14 22:13:20\nu1,a,{T}\n"},
             None,
-            [r"line 3\b", str(T)],
+            [r"line [23]\b", rf"{T}|2023-11-14 22:13:20"],
         ),
     ]
 
@@ -736,6 +737,8 @@ def _headers() -> list[Case]:
             {"log.csv": "shopper,thing\nann,cup\nann,tea\n"},
             one(("cup", None), ("tea", None), user="ann"),
             settings={"header": True},
+            or_refused=True,
+            said=[r"item=thing"],
         ),
         Case(
             "a header of known words above text",
@@ -991,6 +994,7 @@ def _many_columns() -> list[Case]:
             {"log.csv": text},
             TWO,
             columns={"x1299": [1, 1]},
+            slow=True,
         )
     ]
 
