@@ -117,7 +117,7 @@ def test_quoted_fields_may_hold_the_separator(tmp_path):
         ),
         ("log.csv", "user,item,time,time\n1,2,3,4\n", r"two columns are called 'time'"),
         ("log.csv", "user,item,time\n1,a,5\n1,b,6,7\n", r"log\.csv, line 3: 4 fields where 3 were expected"),
-        ("log.csv", "user,item,time\n1,a,soon\n", r"'time' is not a time that can be read.*soon.*time=none"),
+        ("log.csv", "user,item,time\n1,a,soon\n", r"line 2, column 'time': 'soon' is not a time.*time=none"),
         ("log.csv", "user,item,rating\n1,a,good\n", r"column 'rating': expected ratings as numbers"),
         ("log.csv", b"user,item\n1,caf\xe9\n", r"line .*byte 0xe9 is not UTF-8.*iconv"),
         ("log.csv.gz", gzip.compress(b"user,item\n" + b"1,2\n" * 9999, mtime=0)[:-20], r"broken or cut short.*gzip -t"),

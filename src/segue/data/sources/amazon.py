@@ -159,6 +159,8 @@ def _ratings_only(file: Path) -> tuple[Delimited, Columns, int]:
         item = "parent_asin" if "parent_asin" in first else "asin"
         return Delimited([file], first, ",", header=True), Columns("user_id", item, "timestamp", "rating"), 1000
     rows = [split_line(line, ",") for line in lines]
-    swapped = sum(len(row[0].strip()) == 10 for row in rows) > sum(len(row[1].strip()) == 10 for row in rows if len(row) > 1)
+    swapped = sum(len(row[0].strip()) == 10 for row in rows) > sum(
+        len(row[1].strip()) == 10 for row in rows if len(row) > 1
+    )
     names = ("asin", "user", "rating", "time") if swapped else ("user", "asin", "rating", "time")
     return Delimited([file], names, ",", header=False), Columns("user", "asin", "time", "rating"), 1

@@ -135,7 +135,7 @@ def choose(sample: pl.DataFrame, asked: Mapping[str, str | None], *, where: str,
                 f"{where}: there is no column '{name}' (asked for as {role}){nearest(name, names)} "
                 f"The columns are: {', '.join(names)}."
             )
-    seeker = _Seeker(sample, names, found, why, refused, where)
+    seeker = _Seeker(sample, names, found, why, refused, where, asked.get("time_format"))
     if named:
         for role, known in (("user", USER), ("item", ITEM), ("rating", RATING)):
             seeker.by_name(role, known)
@@ -158,6 +158,7 @@ class _Seeker:
     why: Why
     refused: set[str]
     where: str
+    time_format: str | None
 
     def take(self, role: str, name: str, why: str) -> None:
         self.found[role], self.why[role] = name, why
@@ -198,7 +199,7 @@ class _Seeker:
             return
         # A name that says time above values that are none, or that come later: the reader looks and says what is wrong.
         unread = [name for name in self.free() if plain(name) in CLOCK]
-        unread += [name for name in self.free() if plain(name) in TIME and looks_like(self.sample[name]) == "empty"]
+        unread += [name for name in self.free() if plain(name) in TIME and self._may_be_time(name)]
         if unread:
             self.take("time", unread[0], "by its name")
 
@@ -249,14 +250,24 @@ class _Seeker:
 
     def _is_time(self, name: str) -> bool:
         values = self.sample[name]
-        return looks_like(values) != "empty" and clock_of(values, where=self.where) is not None
+        if looks_like(values) == "empty":
+            return False
+        clock = clock_of(values, where=self.where, form=self.time_format)
+        return clock is not None and 2 * int(clock.read(values)[1].sum()) <= len(values)
+
+    def _may_be_time(self, name: str) -> bool:
+        """Whether a column has nothing to read yet, or begins with a time though others do not follow."""
+        known = present(self.sample[name])
+        return not len(known) or clock_of(known.head(1), where=self.where) is not None
 
     def _has_dates(self, name: str) -> bool:
         """Dates as such or in words; a number under a name that says nothing is no date."""
         if looks_like(self.sample[name]) not in ("text", "time"):
             return False
-        clock = clock_of(self.sample[name], where=self.where)
-        return clock is not None and (clock.native or bool(clock.forms))
+        clock = clock_of(self.sample[name], where=self.where, form=self.time_format)
+        if clock is None or not (clock.native or clock.forms):
+            return False
+        return self.time_format is None or self._is_time(name)
 
     def _are_equal(self, names: Sequence[str]) -> bool:
         """Whether columns give the same moments, so that it is one which is taken."""

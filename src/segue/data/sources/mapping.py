@@ -32,7 +32,7 @@ from segue.data.sources.values import (
 )
 
 _WORDS = 64
-"""A text column with more different values than this in the sample is free text, not a kind of action."""
+"""A column of phrases with more different values than this in the sample is free text; one of codes never is."""
 _OWN_NAMES = ("user_id", "item_id", "time", "order", "timestamp")
 _REQUEST = "request"
 """A column of this name says what was shown together, whatever its values look like."""
@@ -273,11 +273,11 @@ def _clock(table: Table, name: str, where: str, time_format: str | None) -> Cloc
     if clock is None:
         row, value = _unlike_the_first(sample, where)
         raise DataError(
-            f"{table.place(row)}, column '{name}': {value!r} is not a time that can be read. Use an epoch number or an ISO "
-            "date such as 2024-05-31 or 2024-05-31T12:00:00Z in all rows, say the form with time_format=... (such as "
-            "'%d.%m.%Y %H:%M'), or pass time=none if the rows are in order of time."
+            f"{table.place(row)}, column '{name}': {value!r} is not a time that can be read. Use an epoch number or an "
+            "ISO date such as 2024-05-31 or 2024-05-31T12:00:00Z in all rows, say the form with time_format=... (such "
+            "as '%d.%m.%Y %H:%M'), or pass time=none if the rows are in order of time."
         )
-    return settled(clock, partial(_column, table, name), f"{where}, column '{name}'")
+    return settled(clock, partial(_column, table, name), f"{where}, column '{name}'", table.place)
 
 
 def _unlike_the_first(sample: pl.Series, where: str) -> tuple[int, Any]:
@@ -321,8 +321,10 @@ def _kind(sample: pl.Series, table: Table, quoted: bool, *, rating: bool) -> Kin
     if _are_mostly_numbers(known):
         return "number"
     values = known.cast(pl.String)
-    few = values.n_unique() <= min(_WORDS, max(2, values.len() // 2)) and (values.str.len_chars().max() or 0) <= 32  # type: ignore[operator]
-    return "word" if few else "text"
+    if values.n_unique() > max(2, len(values) // 2) or (values.str.len_chars().max() or 0) > 32:  # type: ignore[operator]
+        return "text"
+    codes = not values.str.contains(r"\s").any()
+    return "word" if codes or values.n_unique() <= _WORDS else "text"
 
 
 def _no_number(sample: pl.Series) -> int:

@@ -57,6 +57,8 @@ class Clock:
     native: bool = False
     forms: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
+    said: bool = False
+    """The person said the unit, so that numbers of any size are right."""
 
     def read(self, values: pl.Series) -> tuple[pl.Series, pl.Series]:
         """The ticks as Int64, null where there is no time, and which values are no times at all."""
@@ -81,9 +83,14 @@ class Clock:
         if low is None or (_FIRST * self.ticks <= low and high <= _LAST * self.ticks and not self._mixed(low, high)):  # type: ignore[operator]
             return None
         wrong = (ticks < _FIRST * self.ticks) | (ticks > _LAST * self.ticks)
-        if not self.native and not self.forms and self.unit > 1:
+        if not self._sure and self.unit > 1:
             wrong |= ticks.abs() < self._least
         return int(wrong.fill_null(False).arg_max() or 0)
+
+    @property
+    def _sure(self) -> bool:
+        """Whether the unit is known otherwise than by the size of the numbers."""
+        return self.native or bool(self.forms) or self.said
 
     @property
     def _least(self) -> int:
@@ -91,7 +98,7 @@ class Clock:
         return int(_SIZES[self.unit][0] * (self.ticks // self.unit) / 10)
 
     def _mixed(self, low: object, high: object) -> bool:
-        if self.native or self.forms or self.unit == 1:
+        if self._sure or self.unit == 1:
             return False
         return bool(low < self._least and high > -self._least)  # type: ignore[operator]
 
@@ -139,31 +146,40 @@ def clock_of(sample: pl.Series, *, where: str, form: str | None = None) -> Clock
     return _worded(values)
 
 
-def settled(clock: Clock, column: Callable[[], Iterator[pl.Series]], where: str) -> Clock:
+def settled(
+    clock: Clock, column: Callable[[], Iterator[pl.Series]], where: str, place: Callable[[int], str] = str
+) -> Clock:
     """The clock whose forms read the whole column, where the first rows left open if day or month comes first.
 
+    Args:
+        place: where a row of the column, counted from 0, stands.
+
     Raises:
-        DataError: no row decides it.
+        DataError: no row decides it, or two rows decide it differently.
     """
     if not clock.other:
         return clock
-    some: str | None = None
-    only: list[str | None] = [None, None]
+    some, row = None, 0
+    only: list[tuple[int, str] | None] = [None, None]
     for values in column():
         text = stripped(values)
         one, two = (_parsed(text, forms, clock.ticks) for forms in (clock.forms, clock.other))
-        for place, alone in enumerate((one.is_not_null() & two.is_null(), two.is_not_null() & one.is_null())):
-            if only[place] is None and alone.any():
-                only[place] = str(text[int(alone.arg_max() or 0)])
+        for number, alone in enumerate((one.is_not_null() & two.is_null(), two.is_not_null() & one.is_null())):
+            if only[number] is None and alone.any():
+                first = int(alone.arg_max() or 0)
+                only[number] = row + first, str(text[first])
+        row += len(text)
         known = text.drop_nulls()
         some = some or (str(known[0]) if len(known) else None)
-    if all(only):
+    one_way, other_way = only
+    if one_way and other_way:
         raise DataError(
-            f"{where}: in {only[0]!r} and {only[1]!r} day and month stand in a different order. Write the column in one form."
+            f"{where}: day and month stand in another order in {one_way[1]!r} ({place(one_way[0])}) than in "
+            f"{other_way[1]!r} ({place(other_way[0])}). Write the column in one form."
         )
-    if only[0]:
+    if one_way:
         return replace(clock, other=())
-    if only[1]:
+    if other_way:
         return replace(clock, forms=clock.other, other=())
     raise DataError(
         f"{where}: no row tells whether the day or the month comes first in dates such as {some!r}. "
@@ -174,7 +190,7 @@ def settled(clock: Clock, column: Callable[[], Iterator[pl.Series]], where: str)
 def _asked(form: str, where: str) -> Clock:
     if form in UNITS:
         unit = UNITS[form]
-        return Clock(ticks=max(unit, _MICRO), unit=unit)
+        return Clock(ticks=max(unit, _MICRO), unit=unit, said=True)
     if form in ("iso", "dmy", "mdy"):
         return Clock(ticks=_MICRO, forms=_FAMILIES[form])  # type: ignore[index]
     if "%" not in form:
