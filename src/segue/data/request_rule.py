@@ -99,17 +99,17 @@ class RequestRule(SplitRule):
 
     def known_actions(self, dataset: Dataset, log: InteractionLog) -> Int[np.ndarray, "events actions"]:
         """1 where the user did it, 0 where not or where nobody knows."""
-        found = answers(log, self.named_actions(dataset), words_of(dataset), dataset.name)
+        found = answers(log, self.named_actions(dataset), in_words(dataset), dataset.name)
         return np.maximum(found, 0, out=found)
 
     def told(self, dataset: Dataset) -> Told:
         """The facts that rankers are told."""
         facts = self.facts or well_known(dataset.catalog)
         log = self.log_of(dataset)
-        return read_facts(facts, dataset.catalog, log, words_of(dataset), fewest=self.fewest, name=dataset.name)
+        return read_facts(facts, dataset.catalog, log, in_words(dataset), fewest=self.fewest, name=dataset.name)
 
 
-def words_of(dataset: Dataset) -> Mapping[str, Sequence[str]]:
+def in_words(dataset: Dataset) -> Mapping[str, Sequence[str]]:
     """What the numbers of columns of words stand for."""
     words: Mapping[str, Sequence[str]] = dataset.origin.get("words", {})
     return words
