@@ -7,11 +7,13 @@ import json
 import logging
 from pathlib import Path
 
+from segue.core.errors import DataError
 from segue.core.tables import Dataset
+from segue.core.whole import sweep
 from segue.data.preparation import Preparation
 from segue.data.prepare import Progress, file_identity, prepare, readable_name
 from segue.data.sources import open_log
-from segue.data.store import VERSION, is_prepared, load, read_manifest
+from segue.data.store import VERSION, is_prepared, load
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +33,17 @@ def open_dataset(preparation: Preparation, cache: Path, progress: Progress | Non
             log.warning("%s is prepared already: the settings of the preparation are not applied to it", path)
         return load(path)
     folder = cache / _key(preparation)
-    if is_prepared(folder) and read_manifest(folder):
-        log.info("%s: using what was prepared in %s", path, folder)
-        return load(folder)
-    return prepare(preparation, folder, progress, name=readable_name(path))
+    damaged = False
+    if is_prepared(folder):
+        try:
+            dataset = load(folder)
+            log.info("%s: using what was prepared in %s", path, folder)
+            return dataset
+        except DataError as error:
+            log.warning("%s It is prepared anew.", error)
+            damaged = True
+    sweep(cache)
+    return prepare(preparation, folder, progress, name=readable_name(path), replace=damaged)
 
 
 def _key(preparation: Preparation) -> str:
