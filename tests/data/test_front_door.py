@@ -15,6 +15,8 @@ from segue.data.requests import Requests
 from segue.data.tasks import answers
 
 HEAD = "user,item,time\n"
+LACKING = [("", "a", 1), (" ", "b", 2), (None, "c", 3), ("NULL", "d", 4), ("None", "e", 5), ("u1", "f", 6)]
+LACKING += [("u1", "", 7), ("u1", "g", None)]
 
 
 def log(folder, content, name="log.csv", **settings):
@@ -44,11 +46,7 @@ def plain(i):
         ),
         (
             "log.jsonl",
-            "\n".join(
-                json.dumps(dict(zip(("user", "item", "time"), row, strict=True)))
-                for row in [("", "a", 1), (" ", "b", 2), (None, "c", 3), ("NULL", "d", 4), ("None", "e", 5)]
-                + [("u1", "f", 6), ("u1", "", 7), ("u1", "g", None)]
-            ),
+            "\n".join(json.dumps(dict(zip(("user", "item", "time"), row, strict=True))) for row in LACKING),
         ),
     ],
 )

@@ -111,7 +111,7 @@ def test_a_table_of_a_database_is_named(tmp_path):
     path = write(tmp_path, "sqlite")
     with sqlite3.connect(path) as base:
         base.execute('create table "other ""one""" (a integer)')
-    with pytest.raises(DataError, match="which table holds the interactions.*events.*::"):
+    with pytest.raises(DataError, match=r"which table holds the interactions.*events.*::"):
         events(path, tmp_path)
     assert events(Path(f"{path}::events"), tmp_path) == EVENTS
     with pytest.raises(DataError, match="no table 'event'; did you mean 'events'"):
@@ -201,7 +201,7 @@ def test_numbers_and_words_in_one_pandas_column_are_words(tmp_path):
 @pytest.mark.parametrize("thing", [5, [1, 2], {"user": [1]}, object()])
 def test_anything_else_is_refused_in_words(tmp_path, monkeypatch, thing):
     monkeypatch.setenv("SEGUE_CACHE", str(tmp_path))
-    with pytest.raises(SettingsError, match="is no log. Give a path, 'world', or a table"):
+    with pytest.raises(SettingsError, match=r"is no log\. Give a path, 'world', or a table"):
         segue.experiment("popularity", data=thing)
 
 

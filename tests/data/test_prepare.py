@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -233,10 +234,52 @@ def test_a_killed_preparation_leaves_nothing_that_could_be_taken_for_a_dataset(t
     killed = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "out").exists()
-    (draft,) = tmp_path.glob(".out.draft-*")
+    (draft,) = tmp_path.glob(".out.*.partial")
     with pytest.raises(DataError, match=r"writing was cut off"):
         load(draft)
     assert len(prepare(Preparation(path=str(path)), tmp_path / "out").log) == 5000
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["log.csv", "out"]  # the next one sweeps
+
+
+def test_a_damaged_log_in_the_cache_is_prepared_anew_and_leftovers_are_swept(tmp_path, caplog):
+    path = write_csv(tmp_path / "log.csv", [("1", "a", 1), ("1", "b", 2), ("2", "a", 3)])
+    cache = tmp_path / "cache"
+    first = open_dataset(Preparation(path=str(path)), cache)
+    (folder,) = cache.iterdir()
+    np.save(folder / "items.npy", np.array([0, 1, 7], dtype=np.int32))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (cache / f".other-0123.{ended.pid}.partial").mkdir()
+    again = open_dataset(Preparation(path=str(path)), cache)
+    assert "row 7 of a catalogue of 2" in caplog.text
+    assert again.digest == first.digest
+    assert again.log.items.tolist() == [0, 1, 0]
+    assert list(cache.iterdir()) == [folder]
+
+
+def test_a_log_may_have_more_columns_than_a_process_may_have_open_files(tmp_path):
+    columns = [f"c{i}" for i in range(150)]
+    table = pl.DataFrame({"user_id": ["1", "1", "2"], "item_id": ["a", "b", "a"], "timestamp": [5, 6, 7]})
+    table = table.with_columns(pl.lit(0.5).alias(name) for name in columns)
+    table.write_parquet(tmp_path / "log.parquet")
+    program = textwrap.dedent(
+        f"""
+        import resource
+        from pathlib import Path
+        from segue.data import store
+        from segue.data.preparation import Preparation
+        from segue.data.prepare import prepare
+        store._MAPPED = 20
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        out = Path({str(tmp_path / "out")!r})
+        log = prepare(Preparation(path={str(tmp_path / "log.parquet")!r}), out).log
+        assert [float(values[1]) for values in log.columns.values()] == [0.5] * 150
+        store.verify(out)
+        """
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
 
 
 def test_an_error_leaves_no_draft_behind(tmp_path):

@@ -2,11 +2,12 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from data.logs import dataset_of, prepared
 from segue.core.errors import DataError
-from segue.data.store import load, save
+from segue.data.store import load, save, verify
 
 
 @pytest.fixture
@@ -85,6 +86,70 @@ def test_offsets_that_go_backwards_are_refused(folder):
     np.save(folder / "offsets.npy", np.array([0, 4, 3]))
     with pytest.raises(DataError, match=r"does not fit items\.npy"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        (np.array([0, 1, 2], dtype=np.int32), r"items\.npy names the item in row 2 of a catalogue of 2"),
+        (np.array([0, -1, 0], dtype=np.int32), r"row -1 of"),
+        (np.array([0.0, 1.0, 0.0]), "holds float64"),
+        (np.array(["a", "b", "c"]), "holds <U1"),
+    ],
+)
+def test_items_that_are_no_rows_of_the_catalogue_are_refused(folder, items, said):
+    np.save(folder / "items.npy", items)
+    with pytest.raises(DataError, match=said):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda manifest: manifest.pop("counts"), "lacks what a manifest says"),
+        (lambda manifest: manifest["counts"].pop("items"), "lacks what a manifest says"),
+        (lambda manifest: manifest.update(counts=[1, 2]), "lacks what a manifest says"),
+        (lambda manifest: manifest["counts"].update(events=-3), "-3 is not a count"),
+        (lambda manifest: manifest.update(columns={"x": "../items.npy"}), "outside it"),
+        (lambda manifest: manifest.update(columns=None), "lacks what a manifest says"),
+        (lambda manifest: manifest.pop("timed"), "'timed'"),
+        (lambda manifest: manifest.update(exposures=5), "lacks what a manifest says"),
+        (lambda manifest: manifest.update(origin=5), "lacks what a manifest says"),
+    ],
+)
+def test_a_manifest_that_lacks_something_is_named(folder, change, said):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=said):
+        load(folder)
+
+
+def test_tables_without_ids_are_refused(folder):
+    for name, key in (("users", "user_id"), ("catalog", "item_id")):
+        whole = (folder / f"{name}.parquet").read_bytes()
+        pl.read_parquet(folder / f"{name}.parquet").rename({key: "x"}).write_parquet(folder / f"{name}.parquet")
+        with pytest.raises(DataError, match=f"no column '{key}'"):
+            load(folder)
+        (folder / f"{name}.parquet").write_bytes(whole)
+
+
+def test_what_load_cannot_see_verify_finds(tmp_path):
+    plain = dataset_of([[0, 1, 2], [2]], [[5, 6, 7], [8]])
+    shown = replace(plain.log, columns={"click": np.array([1, 0, 1, 1], dtype=np.int8)})
+    folder = tmp_path / "made"
+    save(replace(plain, log=replace(plain.log, columns={"price": np.ones(4)}), exposures=shown), folder)
+    verify(folder)
+    for file in sorted(folder.rglob("*.npy")):
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if file.name != "offsets.npy" else whole)
+        if file.name != "offsets.npy":  # which load sees at once
+            with pytest.raises(DataError, match="prepare the dataset again"):
+                verify(folder)
+        file.write_bytes(whole)
+    pl.DataFrame({"user_id": ["x", "y"]}).write_parquet(folder / "users.parquet")
+    with pytest.raises(DataError, match="is damaged or was changed"):
+        verify(folder)
 
 
 def test_another_version_is_refused(folder):

@@ -9,7 +9,7 @@ import pytest
 from segue.core.errors import RunError
 from segue.core.tables import Catalog, Dataset, InteractionLog
 from segue.evaluation.protocol import Protocol
-from segue.evaluation.report import DatasetNote, Measured, Report, Value, means, read_report, write_atomically
+from segue.evaluation.report import DatasetNote, Measured, Report, Value, means, read_report
 
 
 def measured(**changes):
@@ -69,24 +69,6 @@ def test_what_is_missing_or_broken_says_what_to_do(tmp_path):
     (tmp_path / "report.json").write_text('{"recipe": ')
     with pytest.raises(RunError, match="is not a report"):
         read_report(tmp_path)
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "report.json"
-    write_atomically(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "new \ud800")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_who_reads_while_it_is_written_sees_the_old_file_whole(tmp_path):
-    path = tmp_path / "report.json"
-    write_atomically(path, "old")
-    with path.open() as reader:
-        write_atomically(path, "new")
-        assert reader.read() == "old"
-    assert path.read_text() == "new"
 
 
 def test_means_by_hand():

@@ -23,8 +23,8 @@ from segue.workflows.experiment import new
 from segue.workflows.export import ABOUT, ExportNote, export_run, write
 from segue.workflows.export_page import program
 from segue.workflows.fit import fit
+from segue.workflows.place import check_place
 from segue.workflows.recommend import recommend
-from segue.workflows.whole_folder import check_place
 
 TINY = {"backbone.width": 8, "backbone.depth": 1, "backbone.heads": 1, "procedure.loop.epochs": 1}
 

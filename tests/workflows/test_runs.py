@@ -7,30 +7,17 @@ import pytest
 
 from segue.core.errors import RunError
 from segue.core.run import Run
+from segue.core.whole import write_text
 from segue.recipes import popularity
 from segue.testing import ring
 from segue.workflows import runs
 from segue.workflows.experiment import new
 
 
-def test_text_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "deep" / "one.txt"
-    runs.write_text(path, "old")
-
-    def stopped(*_: object) -> None:
-        raise OSError("stopped")
-
-    monkeypatch.setattr(runs.os, "replace", stopped)
-    with pytest.raises(OSError, match="stopped"):
-        runs.write_text(path, "new")
-    assert path.read_text() == "old"
-    assert list(path.parent.iterdir()) == [path]
-
-
 def test_what_is_saved_is_opened_again(tmp_path: Path) -> None:
     world = ring(users=20, items=6)
     fitted = popularity.RECIPE.fit(world, Run())
-    runs.write_text(tmp_path / runs.RECIPE, new("popularity", "log.csv", {}, 0).yaml())
+    write_text(tmp_path / runs.RECIPE, new("popularity", "log.csv", {}, 0).yaml())
     runs.save(tmp_path, fitted, world.dataset)
     experiment, opened = runs.open_run(tmp_path)
     assert experiment == new("popularity", "log.csv", {}, 0)
@@ -41,7 +28,7 @@ def test_what_is_saved_is_opened_again(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_training_did_not_end_says_how_to_go_on(tmp_path: Path) -> None:
-    runs.write_text(tmp_path / runs.RECIPE, new("popularity", "log.csv", {}, 0).yaml())
+    write_text(tmp_path / runs.RECIPE, new("popularity", "log.csv", {}, 0).yaml())
     with pytest.raises(RunError, match=r"training did not end.*--resume"):
         runs.open_run(tmp_path)
 
@@ -49,7 +36,7 @@ def test_a_run_whose_training_did_not_end_says_how_to_go_on(tmp_path: Path) -> N
 def test_a_folder_that_is_no_run_names_runs_nearby(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="'segue fit' makes one"):
         runs.open_run(tmp_path / "nothing")
-    runs.write_text(tmp_path / "mine" / runs.RECIPE, "recipe: popularity\n")
+    write_text(tmp_path / "mine" / runs.RECIPE, "recipe: popularity\n")
     with pytest.raises(RunError, match=r"Runs here: .*mine"):
         runs.open_run(tmp_path / "nothing")
 

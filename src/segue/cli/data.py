@@ -82,16 +82,21 @@ def inspect(
     time: Time = None,
     time_format: TimeFormat = None,
     settings: Settings = None,
+    check: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Of a prepared folder: read all of it and compare its digest.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a path holds: how it would be read, or what was prepared.
+    """Show what a path holds: how it would be read, or what was prepared and whether it is as it was written.
 
     Example: segue data inspect ml-100k/u.data
     """
     from segue.data.sources import open_log
-    from segue.data.store import is_prepared, load
+    from segue.data.store import is_prepared, load, verify
 
     if is_prepared(path):
+        if check:
+            verify(path)
         dataset = load(path)
         facts = _facts(dataset) | {"first items": dataset.catalog.table.head(5).to_dicts()}
         _answer(facts, as_json, f"{path} is a prepared dataset")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from segue import __version__
 from segue.cli import (
@@ -29,10 +32,24 @@ from segue.cli import (
 )
 from segue.core.errors import SegueError, in_words
 
+
+class _Door(TyperGroup):
+    """All commands; typer would leave without a word when one is stopped."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            _stopped(stop)
+
+
 app = typer.Typer(
     name="segue",
+    cls=_Door,
     help="Generative recommendation: from a raw log to a measured recommender.\n\n"
     "Start with: segue fit sasrec_small --data my_log.csv --out runs/mine",
+    epilog="Exit codes: 0 it is done; 1 it could not be done, and one line on standard error says why and what to do; "
+    "2 the command was not understood; 130 it was stopped. With -v, or SEGUE_DEBUG=1, an error shows where it arose.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -82,26 +99,35 @@ def _options(
 
 
 def run() -> None:
-    """Entry point: errors meant for people are printed without a traceback; Ctrl-C says how to go on.
-
-    Exit codes: 0 done, 1 an error that is told in one line, 2 a command that cannot be read, 130 stopped by Ctrl-C.
-    `SEGUE_DEBUG=1` shows where an error came from.
-    """
+    """Entry point: what goes wrong for a person is one line and an exit code; a traceback is for our own faults."""
     # Threads that wait should sleep: where another process holds a core, spinning ones cost a factor of four.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
-    except (SegueError, OSError, MemoryError, RecursionError, FloatingPointError) as error:
-        if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        if os.environ.get("SEGUE_DEBUG"):
+    except KeyboardInterrupt as stop:
+        _stopped(stop)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)):
+            error = MemoryError(str(error))
+        if not isinstance(error, SegueError | OSError | MemoryError | RecursionError):
             raise
+        if os.environ.get("SEGUE_DEBUG") or logging.getLogger().isEnabledFor(logging.INFO):
+            traceback.print_exception(error)
         typer.secho(f"error: {in_words(error)}", fg="red", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.secho("\nstopped. What was learnt is saved; run the same command with --resume to go on.", err=True)
-        sys.exit(130)
+
+
+def _stopped(stop: KeyboardInterrupt) -> NoReturn:
+    """Ctrl-C: a fit says what it keeps and how to go on, other commands have changed nothing."""
+    typer.secho(f"\n{stop}" if str(stop) else "\nstopped. What was there before is unchanged.", err=True)
+    sys.exit(130)
+
+
+_OUT_OF_MEMORY = re.compile("can't allocate memory|out of memory", re.IGNORECASE)
+"""What torch says, whose error for it on a CPU is a plain RuntimeError."""
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def serve(
 
     given = Shelf(runs, shelf or ())
     for run in runs:
-        experiment_of(run)  # says what is wrong with a folder that is no run
+        experiment_of(run, imports=True)  # says what is wrong with a folder that is no run
     served = given.names_of(runs)
     settings = ServiceSettings(
         host=host, port=port, token=_token(token_file), names=tuple(name or ()), traffic=_shares(traffic),

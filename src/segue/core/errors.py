@@ -1,5 +1,7 @@
 """What can go wrong for a person: each error says what was expected, what came and what to do."""
 
+from __future__ import annotations
+
 import errno
 
 
@@ -27,31 +29,43 @@ class MissingExtra(SegueError, ImportError):
     """An optional package is needed for this and is not installed."""
 
 
+def diverged(what: str) -> RunError:
+    """The error of a model that gives no numbers any more."""
+    return RunError(
+        f"{what}: the training has diverged. Fit it again with a lower procedure.loop.optimizer.rate, with "
+        "procedure.loop.clip=1, or with procedure.loop.precision=float32."
+    )
+
+
 def in_words(error: BaseException) -> str:
     """One line for a person: what went wrong and what to do, also of an error that is not Segue's own."""
     if isinstance(error, SegueError):
         return str(error)
+    said = " ".join(str(error).split())[:300]
     if isinstance(error, OSError):
-        return _of_system(error)
+        where = f"{error.filename}: " if error.filename not in (None, "") else ""
+        if error.errno in _REMEDIES:
+            return where + _REMEDIES[error.errno]
+        return f"{where}{error.strerror or said or type(error).__name__}."
     if isinstance(error, MemoryError):
-        return f"the memory does not suffice ({str(error).splitlines()[0] if str(error) else 'no more is free'})."
+        return f"there is not enough memory ({said or 'none was left'}). Set a smaller width, batch or data.memory_gb."
     if isinstance(error, RecursionError):
-        return "a file is nested too deeply to be read."
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return "something that was read is nested too deep for Python. Run it again with -v to see where."
+    return said or type(error).__name__
 
 
-def _of_system(error: OSError) -> str:
-    place = f"{error.filename}: " if error.filename else ""
-    text = str(error)
-    if error.errno == errno.ENOSPC or "No space left" in text or error.errno == errno.EDQUOT:
-        return (
-            f"{place}the disk is full. Free some space and run the same command again; a fit goes on with --resume "
-            "from what was saved."
-        )
-    if error.errno == errno.EFBIG:
-        return f"{place}the file would be larger than the system allows (ulimit -f)."
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return f"{place}too many files are open at once; allow more with: ulimit -n 4096"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{place}may not be written or read ({error.strerror}); choose another place, such as --out FOLDER."
-    return f"{place}{error.strerror or text.splitlines()[0]}."
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full. Make room, or choose a place on another disk.",
+    errno.EDQUOT: "your share of the disk is used up. Make room, or choose a place on another disk.",
+    errno.EFBIG: "the file would be larger than is allowed here. Raise the limit (ulimit -f), or choose another disk.",
+    errno.EROFS: "this disk is read-only. Choose another place.",
+    errno.EACCES: "access is not allowed. Choose another place, or have the rights changed.",
+    errno.EPERM: "access is not allowed. Choose another place, or have the rights changed.",
+    errno.EMFILE: "too many files are open at once. Raise the limit in this shell: ulimit -n 65536.",
+    errno.ENFILE: "too many files are open on this machine. Close other programs, or raise the limit.",
+    errno.ENOENT: "there is no such file or folder.",
+    errno.ENOTDIR: "a part of this path is a file where a folder was expected.",
+    errno.EISDIR: "this is a folder where a file was expected.",
+    errno.ENAMETOOLONG: "the name is too long for this disk. Choose a shorter one.",
+    errno.EIO: "the disk could not be read or written. It may be failing.",
+}

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segue.core.errors import SettingsError
+from segue.core.errors import SettingsError, diverged
 from segue.core.forms import Backbone, Objective, RankingBatches, RankingModel, RankingModelPart, RankingProcedure
 from segue.core.impressions import UNKNOWN, Impressions, RankingSplit, Schema
 from segue.core.ranking import NOTHING, Ranking, Rules
@@ -146,7 +146,11 @@ class FittedRanker(Ranker):
 
 @torch.no_grad()
 def probabilities(model: Any, batches: RankingBatches, impressions: Impressions) -> Float[np.ndarray, "shown tasks"]:
-    """P(action) of every shown item by a living model, which is put into the mode of use and back."""
+    """P(action) of every shown item by a living model, which is put into the mode of use and back.
+
+    Raises:
+        RunError: a probability is not a number.
+    """
     answers = np.empty((len(impressions.items), len(model.schema.tasks)), dtype=np.float32)
     learning, device = model.training, next(model.parameters()).device
     model.eval()
@@ -155,6 +159,8 @@ def probabilities(model: Any, batches: RankingBatches, impressions: Impressions)
         batch = batches.batch(passes, rows)
         answers[batch.order.numpy()] = torch.sigmoid(model.logits(batch.to(device)).float()).cpu().numpy()
     model.train(learning)
+    if np.isnan(answers).any():
+        raise diverged("A probability is not a number (NaN)")
     return answers
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from segue.core import checkpoint
-from segue.core.errors import DataError, SettingsError
+from segue.core.errors import DataError, SettingsError, diverged
 from segue.core.forms import (
     Backbone,
     Batches,
@@ -267,7 +267,8 @@ class TokenRecipe(Recipe):
         if follows:
             dist.barrier()  # until the leader has written it
         if kept is not None and kept.exists() and (run.resume or follows):
-            return self.tokenizer.restore(split.catalog, checkpoint.read(kept)[0])
+            with checkpoint.fits(kept, f"the {self.tokenizer.kind()} and the catalogue of this run"):
+                return self.tokenizer.restore(split.catalog, checkpoint.read(kept)[0])
         tokenizer = self.tokenizer.fit(split, run)
         if kept is not None:
             checkpoint.write(kept, tokenizer.weights(), {"items": len(split.catalog)})
@@ -331,7 +332,13 @@ class FittedModel(Recommender):
 def popular_for_strangers(
     ranking: Ranking, histories: Histories, counts: Num[np.ndarray, " items"], k: int, rules: Rules
 ) -> Ranking:
-    """The ranking with the most popular allowed items for those who have no history."""
+    """The ranking with the most popular allowed items for those who have no history.
+
+    Raises:
+        RunError: a score is not a number.
+    """
+    if np.isnan(ranking.scores).any():
+        raise diverged("A score is not a number (NaN)")
     strangers = np.flatnonzero(histories.lengths == 0)
     if len(strangers):
         order = np.argsort(-counts, kind="stable")

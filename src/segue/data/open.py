@@ -7,12 +7,14 @@ import json
 import logging
 from pathlib import Path
 
+from segue.core.errors import DataError
 from segue.core.tables import Dataset
+from segue.core.whole import sweep
 from segue.data import cache as caches
 from segue.data.preparation import Preparation
 from segue.data.prepare import Progress, prepare, readable_name
 from segue.data.sources import open_log
-from segue.data.store import VERSION, is_prepared, load, read_manifest
+from segue.data.store import VERSION, is_prepared, load
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +37,18 @@ def open_dataset(preparation: Preparation, cache: Path, progress: Progress | Non
             log.warning("%s is prepared already: the settings of the preparation are not applied to it", path)
         return load(path)
     folder = cache / _key(preparation, cache)
-    if is_prepared(folder) and read_manifest(folder):
-        log.info("%s: using what was prepared in %s", path, folder)
-        caches.touch(folder)
-        return load(folder)
-    dataset = prepare(preparation, folder, progress, name=readable_name(path))
+    damaged = False
+    if is_prepared(folder):
+        try:
+            dataset = load(folder)
+            log.info("%s: using what was prepared in %s", path, folder)
+            caches.touch(folder)
+            return dataset
+        except DataError as error:
+            log.warning("%s It is prepared anew.", error)
+            damaged = True
+    sweep(cache)
+    dataset = prepare(preparation, folder, progress, name=readable_name(path), replace=damaged)
     for gone in caches.shrink(cache, folder):
         log.info("the cache was too large: %s was removed from it", gone.folder)
     return dataset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Mapping
@@ -10,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from segue.core.codes import ItemCodes
 from segue.core.errors import RunError
+from segue.core.reading import read_json, shortly
 from segue.core.shapes import Float, Int, Num
 from segue.core.tables import Catalog, Histories
 from segue.core.tokenizing import FittedTokenizer
+from segue.core.whole import write_text
 from segue.evaluation.code_agreement import likeness_by_depth, of_neighbours, of_successors, prefixes
 from segue.evaluation.code_words import ItemTerms, examples, under
-from segue.evaluation.note import Note, write_atomically
+from segue.evaluation.note import Note
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class CodeHealth(Note):
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
-        write_atomically(path, self.model_dump_json(indent=1) + "\n")
+        write_text(path, self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> CodeHealth:
@@ -142,11 +143,9 @@ class CodeHealth(Note):
             RunError: there is no such file, or it is not one of these.
         """
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise RunError(f"{path} cannot be read: {error.strerror}.") from None
-        except (ValidationError, json.JSONDecodeError) as error:
-            raise RunError(f"{path} is not a code health report of this version of segue: {error}") from None
+            return cls.model_validate(read_json(path))
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{path} is not a code health report of this version of segue: {shortly(error)}.") from None
 
 
 def examine(tokenizer: FittedTokenizer, histories: Histories | None, rng: np.random.Generator) -> CodeHealth:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from segue.core.whole import write_text
 from segue.evaluation.beam_gap import BeamGap
 from segue.evaluation.charts import pair_chart, ranked_chart
 from segue.evaluation.code_health import CodeHealth, DepthHealth
-from segue.evaluation.note import write_atomically
 from segue.evaluation.sheet import duration, figure, sheet, table, tiles
 
 KEY = '<span class="key bar"></span>{}<span class="key quiet"></span>{}. '
@@ -21,7 +21,7 @@ DRAWN = 8
 
 def write_code_page(path: Path, health: CodeHealth, name: str) -> None:
     """Write the page of codes that stand alone; `name` is the data they are of."""
-    write_atomically(path, code_page(health, name))
+    write_text(path, code_page(health, name))
 
 
 def code_page(health: CodeHealth, name: str) -> str:

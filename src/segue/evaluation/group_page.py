@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from segue.core.whole import write_text
 from segue.evaluation.charts import interval_chart, short, sweep_chart
-from segue.evaluation.note import Note, write_atomically
+from segue.evaluation.note import Note
 from segue.evaluation.protocol import Protocol
 from segue.evaluation.report import DatasetNote
 from segue.evaluation.sheet import figure, sheet
@@ -205,9 +206,9 @@ class GroupReport(Note):
 def write_group(folder: Path, report: GroupReport) -> None:
     """Write the three files; each is the old one or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "report.json", report.model_dump_json(indent=1) + "\n")
-    write_atomically(folder / "report.md", markdown(report))
-    write_atomically(folder / "report.html", page(report))
+    write_text(folder / "report.json", report.model_dump_json(indent=1) + "\n")
+    write_text(folder / "report.md", markdown(report))
+    write_text(folder / "report.html", page(report))
 
 
 def markdown(report: GroupReport) -> str:

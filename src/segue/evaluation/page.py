@@ -5,12 +5,12 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from segue.core.whole import write_text
 from segue.evaluation.charts import decile_chart, interval_chart, line_chart
 from segue.evaluation.code_page import codes_section
 from segue.evaluation.comparison import Comparison, Row, number
 from segue.evaluation.data_note import data_section
 from segue.evaluation.language_note import language_section
-from segue.evaluation.note import write_atomically
 from segue.evaluation.ranking_page import ranking_sections
 from segue.evaluation.report import Report, Value, leading
 from segue.evaluation.sheet import duration, figure, sheet, table, tiles
@@ -27,7 +27,7 @@ MEANINGS = {
 
 def write_page(path: Path, report: Report, comparison: Comparison | None = None) -> None:
     """Write the page beside the report; a reader sees the old page or the new one."""
-    write_atomically(path, page(report, comparison))
+    write_text(path, page(report, comparison))
 
 
 def page(report: Report, comparison: Comparison | None = None) -> str:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
-from pydantic import Field, ValidationError, computed_field, model_validator
+from pydantic import Field, computed_field, model_validator
 
 from segue.core.errors import RunError
+from segue.core.reading import read_json, shortly
 from segue.core.shapes import Float
 from segue.core.tables import Dataset
+from segue.core.whole import whole_file, write_text
 from segue.evaluation.beam_gap import BeamGap
 from segue.evaluation.code_health import CodeHealth
 from segue.evaluation.data_note import DataNote
 from segue.evaluation.language_note import LanguageNote
-from segue.evaluation.note import Note, write_atomically
+from segue.evaluation.note import Note
 from segue.evaluation.protocol import Protocol
 from segue.evaluation.reliability import Reliability
 from segue.evaluation.significance import Spread
@@ -161,16 +163,10 @@ class Measured:
     def save(self, folder: Path) -> None:
         """Write `report.json` and `per_user.npz`; each is either whole or not there. The report comes last, so that
         where it is, the rest is too."""
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{uuid4().hex}.npz"
-        try:
-            with temporary.open("wb") as file:
-                arrays: dict[str, np.ndarray] = {f"metric {name}": values for name, values in self.values.items()}
-                np.savez(file, allow_pickle=False, users=_plain_text(self.users), **arrays)
-            temporary.replace(folder / PER_USER)
-        finally:
-            temporary.unlink(missing_ok=True)
-        write_atomically(folder / REPORT, self.report.model_dump_json(indent=1) + "\n")
+        arrays: dict[str, np.ndarray] = {f"metric {name}": values for name, values in self.values.items()}
+        with whole_file(folder / PER_USER) as partial, partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, users=_plain_text(self.users), **arrays)
+        write_text(folder / REPORT, self.report.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> Measured:
@@ -184,11 +180,11 @@ class Measured:
         if not path.exists():
             raise RunError(f"{path} is missing, so no paired test can be made; run: segue evaluate {folder}")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {name.removeprefix("metric "): file[name] for name in file.files if name != "users"}
-                return cls(report, file["users"], values)
-        except (ValueError, KeyError, OSError, EOFError) as error:
-            raise RunError(f"{path} is not a file of per-user values ({error}); run: segue evaluate {folder}") from None
+            return cls(report, *_values_of(path))
+        except (ValueError, KeyError, OSError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
+            raise RunError(
+                f"{path} is not a file of per-user values ({shortly(error)}); run: segue evaluate {folder}"
+            ) from None
 
 
 def leading(report: Report) -> list[str]:
@@ -211,9 +207,12 @@ def read_report(folder: Path) -> Report:
     if not path.exists():
         raise RunError(f"{folder} has no {REPORT}; a run that was evaluated has one. Run: segue evaluate {folder}")
     try:
-        return Report.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} is not a report that this version of segue can read: {error}") from None
+        return Report.model_validate(read_json(path))
+    except (ValueError, RecursionError) as error:
+        raise RunError(
+            f"{path} is not a report that this version of segue can read ({shortly(error)}); run: segue evaluate "
+            f"{folder}"
+        ) from None
 
 
 def means(values: Mapping[str, Float[np.ndarray, " users"]], users: np.ndarray | None = None) -> dict[str, Value]:
@@ -229,3 +228,21 @@ def means(values: Mapping[str, Float[np.ndarray, " users"]], users: np.ndarray |
 def _plain_text(users: np.ndarray) -> np.ndarray:
     """Text of fixed width, which numpy stores without pickle."""
     return users.astype(np.str_) if users.dtype == object else users
+
+
+def _values_of(path: Path) -> tuple[np.ndarray, dict[str, Float[np.ndarray, " users"]]]:
+    """The users and the values of a file that `Measured.save` wrote.
+
+    Raises:
+        ValueError: it is another; as other errors of damaged archives.
+    """
+    with ZipFile(path) as archive:  # we pack nothing, so that no small file becomes a large one in memory
+        if packed := [one.filename for one in archive.infolist() if one.compress_type != ZIP_STORED]:
+            raise ValueError(f"{packed[0]} in it is compressed, which ours never are")
+    with np.load(path, allow_pickle=False) as file:
+        users = file["users"]
+        values = {name.removeprefix("metric "): file[name] for name in file.files if name != "users"}
+    for name, one in values.items():
+        if one.shape != users.shape or one.ndim != 1 or one.dtype.kind not in "fiu":
+            raise ValueError(f"'{name}' has {one.shape} values of {one.dtype} for {users.shape} users")
+    return users, values

@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from segue.core.errors import diverged
 from segue.core.shapes import Float, Int
 
 CHUNK = 128
@@ -33,13 +34,13 @@ class TopK:
         """Look at a tile whose first column is `first`; its width is a multiple of `CHUNK`, filled up with -inf.
 
         Raises:
-            FloatingPointError: a score is not a number: the model has diverged.
+            RunError: a score is not a number: the model has diverged.
         """
         rows, k = self.values.shape
         chunks = scores.view(rows, -1, CHUNK)
         best = chunks.amax(2)
         if best.isnan().any():
-            raise FloatingPointError("A score is not a number (NaN): the model has diverged. Lower the learning rate.")
+            raise diverged("A score is not a number (NaN)")
         threshold = self.values[:, -1]
         row, chunk = (best > threshold[:, None]).nonzero(as_tuple=True)
         if len(row) > rows * k or self.empty:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import SerializeAsAny
 from torch import Tensor, nn
 
 from segue.core import checkpoint
-from segue.core.errors import DataError, SettingsError
+from segue.core.errors import DataError, RunError, SettingsError, in_words
 from segue.core.forms import Backbone, Objective, RankingBatches, RankingModel, RankingModelPart, RankingProcedure
 from segue.core.impressions import RankingSplit
 from segue.core.recipe import initialising
@@ -24,6 +25,8 @@ from segue.data.next_events import NextEvents
 from segue.layers.generating import Generating
 from segue.training.loop import Loop, train
 from segue.training.trackers import JsonLines
+
+logger = logging.getLogger(__name__)
 
 TABLE, FACTS = "items.table.weight", "items.facts."
 """How the sparse parameters are called in every ranker."""
@@ -97,13 +100,12 @@ class PretrainTransfer(RankingProcedure):
         kept = (
             None if run.cache is None else run.cache / "pretrained" / f"{self._key(generator, split, run)}.safetensors"
         )
-        if kept is not None and kept.exists():
-            weights, _ = checkpoint.read(kept)
-        else:
+        weights = None if kept is None else _found(kept)
+        if weights is None:
             self._train(generator, split, run)
             weights = {name: tensor.cpu() for name, tensor in generator.state_dict().items()}
             if kept is not None:
-                checkpoint.write(kept, weights, {})
+                _keep(kept, weights)
         if run.folder is not None:
             checkpoint.write(run.folder / PRETRAINED, weights, {"dataset": split.dataset.digest})
         return weights
@@ -161,6 +163,24 @@ def _transfer(weights: Mapping[str, Tensor], model: nn.Module, names: list[str])
     with torch.no_grad():
         for name in names:
             own[name].copy_(weights[name])
+
+
+def _found(kept: Path) -> Mapping[str, Tensor] | None:
+    """What the cache has; a damaged file is trained again."""
+    if not kept.exists():
+        return None
+    try:
+        return checkpoint.read(kept)[0]
+    except RunError as error:
+        logger.warning("%s It is trained again.", error)
+        return None
+
+
+def _keep(kept: Path, weights: Mapping[str, Tensor]) -> None:
+    try:
+        checkpoint.write(kept, weights, {})
+    except OSError as error:  # a full disk must not lose what took an hour
+        logger.warning("what was pretrained could not be kept for the next run (%s)", in_words(error))
 
 
 def _from_run(source: str, split: RankingSplit, run: Run) -> Mapping[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from segue.core.run import Run
 from segue.core.shapes import Float, Int
 from segue.core.tables import Histories, Split
 from segue.core.text_forms import TextModel
+from segue.core.whole import whole_file
 from segue.procedures._earlier import Earlier
 from segue.procedures._validation import validation_score
 from segue.training.loop import LATEST, Loop, Moment, train
@@ -343,10 +343,8 @@ class _Course:
                 "distance": distances,
             }
         )
-        path = self.run.folder / DRAFTS
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        table.write_parquet(partial)
-        os.replace(partial, path)
+        with whole_file(self.run.folder / DRAFTS) as partial:
+            table.write_parquet(partial)
 
     def _file(self, name: str) -> Path | None:
         """A file of the run folder, where it exists."""

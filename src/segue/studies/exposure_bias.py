@@ -25,13 +25,13 @@ from segue.core.recipe import FittedModel, Recommender
 from segue.core.run import Run
 from segue.core.shapes import Bool, Float, Int
 from segue.core.tables import Cases, Dataset, Histories, Split
+from segue.core.whole import whole_file, write_text
 from segue.decoding.exact_likelihood import ExactLikelihood
 from segue.evaluation.accuracy import HitRate, Ndcg
 from segue.evaluation.beyond_accuracy import coverage, gini
 from segue.evaluation.categories import ItemCategories, diversity
 from segue.evaluation.evaluate import Answers
 from segue.evaluation.metric import Targets, measure
-from segue.evaluation.note import write_atomically
 from segue.simulation.oracle import Oracle
 from segue.simulation.simulation import Simulation
 from segue.studies._calibration import RANGES, calibration, reliability
@@ -226,12 +226,11 @@ class Findings:
 
     def save(self, folder: Path, name: str) -> None:
         """Write NAME.json, to read, and NAME.npz, to calculate with."""
-        folder.mkdir(parents=True, exist_ok=True)
         arrays = dict(self.per_user) | ({} if self.curve is None else {"reliability": self.curve})
-        with (folder / f"{name}.npz").open("wb") as file:
+        with whole_file(folder / f"{name}.npz") as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, users=self.users.astype(np.str_), **arrays)
         text = {"users": len(self.users), "means": self.means, "reliability": self.points}
-        write_atomically(folder / f"{name}.json", json.dumps(text, indent=1) + "\n")
+        write_text(folder / f"{name}.json", json.dumps(text, indent=1) + "\n")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
-import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,10 +17,12 @@ from torch import Tensor
 from segue.core import checkpoint
 from segue.core.codes import ItemCodes
 from segue.core.errors import DataError, RunError, SettingsError
+from segue.core.reading import read_json, shortly
 from segue.core.run import Run
 from segue.core.shapes import Float, Int
 from segue.core.tables import Catalog, Split
 from segue.core.tokenizing import FittedTokenizer, ItemTokenizer
+from segue.core.whole import whole_folder
 from segue.tokenizers._vectors import from_json_tensor, json_tensor, rows_or_minus_one
 
 PART, TENSORS, CATALOG = "tokenizer.json", "tokenizer.safetensors", "catalog.parquet"
@@ -129,22 +128,10 @@ def save(folder: Path, fitted: FittedTokenizer) -> None:
     """
     if folder.exists() and not (folder.is_dir() and ((folder / PART).is_file() or not any(folder.iterdir()))):
         raise RunError(f"{folder} exists and holds no codes; give another folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}.draft-{uuid.uuid4().hex[:8]}")
-    draft.mkdir()
-    try:
+    with whole_folder(folder) as draft:
         checkpoint.write(draft / TENSORS, fitted.weights(), {"items": len(fitted.catalog)})
         fitted.catalog.table.write_parquet(draft / CATALOG)
         (draft / PART).write_text(json.dumps(fitted.part.dump(), indent=2, ensure_ascii=False), encoding="utf-8")
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}.old-{uuid.uuid4().hex[:8]}")
-            os.replace(folder, old)
-            os.replace(draft, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def load(folder: Path) -> FittedTokenizer:
@@ -157,11 +144,13 @@ def load(folder: Path) -> FittedTokenizer:
     if not (folder / PART).is_file():
         raise RunError(f"{folder} holds no codes; expected a folder with {PART}, as `segue tokenize` writes it.")
     try:
-        description = json.loads((folder / PART).read_text(encoding="utf-8"))
+        description = read_json(folder / PART)
         catalog = Catalog(pl.read_parquet(folder / CATALOG, glob=False))
     except (ValueError, OSError, pl.exceptions.PolarsError) as error:
-        raise RunError(f"{folder} is damaged ({error}); make the codes again.") from error
-    tensors, _ = checkpoint.read(folder / TENSORS)
+        raise RunError(f"{folder} is damaged ({shortly(error)}); make the codes again.") from error
+    if "item_id" not in catalog.table.columns:
+        raise RunError(f"{folder / CATALOG} has no column 'item_id'; make the codes again.")
+    tensors, _ = checkpoint.read(folder / TENSORS, remedy="make the codes again")
     try:
         part = ItemTokenizer.parse(description)
     except SettingsError as error:
@@ -169,7 +158,8 @@ def load(folder: Path) -> FittedTokenizer:
             f"{folder / PART} does not describe a tokenizer known here: {error}\nA kind is known as soon as the module "
             "that defines it is imported; codes of another version of Segue must be made again."
         ) from None
-    return part.restore(catalog, tensors)
+    with checkpoint.fits(folder / TENSORS, f"{PART} and {CATALOG} beside it", "make the codes again"):
+        return part.restore(catalog, tensors)
 
 
 def _with_newcomers(inner: FittedTokenizer, new: Catalog) -> FittedTokenizer:

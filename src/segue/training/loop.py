@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,10 +23,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from segue.core import checkpoint
 from segue.core.batches import SequenceBatch
-from segue.core.errors import RunError
+from segue.core.errors import RunError, diverged, in_words
 from segue.core.forms import Batches, Objective, RankingBatches
 from segue.core.impressions import Impressions, RankingBatch
 from segue.core.part import Part
+from segue.core.reading import shortly
 from segue.core.run import Run
 from segue.core.seeding import derived_seed
 from segue.core.tables import Histories
@@ -152,8 +154,12 @@ class _Training:
         self.step_module = self.together or step
         self.counts = torch.from_numpy(counts.astype(np.float32)).to(run.device)
         self.state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "best": None, "since_best": 0, "seconds": 0.0}
+        self.sums = [0.0, 0.0]
+        """Of this epoch: the losses and the targets."""
         self.complete = complete
-        self.notes: dict[str, list[Tensor]] = {}
+        self.notes: dict[str, Tensor] = {}
+        """Of this epoch: the sum and the count of each note of the objective."""
+        self.best_unsaved = False
         self.saved_at = time.monotonic()
 
     def go(self) -> None:
@@ -179,12 +185,13 @@ class _Training:
         return bool(0 < self.loop.patience <= self.state["since_best"])
 
     def one_epoch(self, windows: Any, chunks: list[np.ndarray]) -> None:
-        losses, counts, self.notes = 0.0, 0.0, {}
+        if not self.state["batch"]:
+            self.sums, self.notes = [0.0, 0.0], {}
         began = time.monotonic()
         self.model.train()
         for rows in chunks[self.state["batch"] :]:
             total, count = self.one_step(windows, rows)
-            losses, counts = losses + total, counts + count
+            self.sums = [self.sums[0] + total, self.sums[1] + count]
             self.state["batch"] += 1
             self.state["step"] += 1
             self.state["seconds"] += time.monotonic() - began
@@ -199,9 +206,9 @@ class _Training:
                 self.save()
         self.state |= {"epoch": self.state["epoch"] + 1, "batch": 0}
         values = {"epoch": self.state["epoch"], "seconds": self.state["seconds"]}
-        if counts:
-            values["loss"] = losses / counts
-        values |= {name: float(torch.stack(seen).mean()) for name, seen in self.notes.items()}
+        if self.sums[1]:
+            values["loss"] = self.sums[0] / self.sums[1]
+        values |= {name: float(total / count) for name, (total, count) in self.notes.items()}
         last = self.state["epoch"] == self.loop.epochs
         if last or self.state["epoch"] % self.loop.evaluate_every == 0:
             values["score"] = self.look()
@@ -229,10 +236,7 @@ class _Training:
             sums += weight * torch.stack([total.detach().double(), count.double()])
         total_sum, count_sum = self.us.sum(sums).tolist()
         if not np.isfinite(total_sum):
-            raise RunError(
-                f"The loss is {total_sum} at step {state['step']}: training has diverged. Lower "
-                "procedure.loop.optimizer.rate, set procedure.loop.clip=1, or set procedure.loop.precision=float32."
-            )
+            raise diverged(f"The loss is {total_sum} at step {state['step']}")
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         torch._foreach_mul_(gradients, self.us.size / max(count_sum, 1.0))  # DDP took the mean over processes
         if loop.clip:
@@ -251,18 +255,21 @@ class _Training:
                 batch = self.complete(batch, rows, moment, self.rng)
             total, count, notes = self.step_module(batch, self.rng)
         for name, value in notes.items():
-            self.notes.setdefault(name, []).append(value.detach().float())
+            one = torch.stack([value.detach().double(), torch.ones((), dtype=torch.float64, device=value.device)])
+            self.notes[name] = one + self.notes[name].to(value.device) if name in self.notes else one
         return total, count
 
     def look(self) -> float:
         """Score the model on the validation cases, and keep the weights if they are the best so far."""
+        if any(bool(parameter.isnan().any()) for parameter in self.parameters):
+            raise diverged(f"A weight is not a number (NaN) after step {self.state['step']}")
         self.model.eval()
         score = self.us.agree(self.evaluate() if self.us.leads else 0.0)
         self.model.train()
         if self.state["best"] is None or score > self.state["best"]:
             self.state |= {"best": score, "since_best": 0, "best_epoch": self.state["epoch"]}
             self.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-            self.write(BEST, self.best_weights)
+            self.best_unsaved = not self.write(BEST, self.best_weights)
         else:
             self.state["since_best"] += 1
         return score
@@ -275,37 +282,94 @@ class _Training:
             tell()
 
     def save(self) -> None:
-        """Write a checkpoint; a full disk costs the checkpoint, not the training."""
+        """Write a checkpoint; a full disk costs the checkpoint, not the training.
+
+        The newest weights are never written before the best ones that they tell of: who resumed would end with others.
+        """
+        self.saved_at = time.monotonic()
+        if self.best_unsaved:
+            self.best_unsaved = not self.write(BEST, self.best_weights)
+            if self.best_unsaved:
+                return
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         memory = checkpoint.optimizer_tensors(self.optimizer)
         self.write(LATEST, tensors | {f"optimizer.{name}": tensor for name, tensor in memory.items()})
-        self.saved_at = time.monotonic()
 
-    def write(self, name: str, tensors: dict[str, Tensor]) -> None:
+    def write(self, name: str, tensors: dict[str, Tensor]) -> bool:
+        """Whether it was written, or nobody wants it."""
         if self.run.folder is None or not self.us.leads:
-            return
+            return True
+        notes = {note: sums.tolist() for note, sums in self.notes.items()}
         try:
-            checkpoint.write(self.run.folder / name, tensors, self.state)
+            checkpoint.write(self.run.folder / name, tensors, {**self.state, "sums": self.sums, "notes": notes})
         except OSError as error:
-            log.warning("no checkpoint was written (%s); training goes on with the one before it", error)
+            log.warning("no checkpoint was written; training goes on with the one before it (%s)", in_words(error))
+            return False
+        return True
 
     def restore(self) -> None:
-        """Continue from the newest checkpoint, if the run asks for it and there is one."""
+        """Continue from the newest checkpoint, if the run asks for it and there is one.
+
+        Raises:
+            RunError: it is damaged, of another system, or its best weights are not those that it tells of.
+        """
         if self.run.folder is None or not self.run.resume or not (self.run.folder / LATEST).exists():
             return
-        tensors, self.state = checkpoint.read(self.run.folder / LATEST)
-        self.model.load_state_dict(_under(tensors, "model."))
-        checkpoint.load_optimizer(self.optimizer, _under(tensors, "optimizer."))
-        if self.state["best"] is not None and (self.run.folder / BEST).exists():
-            self.best_weights = checkpoint.read(self.run.folder / BEST)[0]
-        elif self.state["best"] is not None:  # a full disk cost them; the newest stand in
-            log.warning("%s is missing; the newest weights stand in for the best ones", self.run.folder / BEST)
+        latest, best = self.run.folder / LATEST, self.run.folder / BEST
+        remedy = "there is no other to go on from, so train anew with --overwrite in the place of --resume"
+        tensors, state = checkpoint.read(latest, remedy=remedy)
+        with checkpoint.fits(latest, "the system and the data of this run", remedy):
+            self.sums = [float(value) for value in state.pop("sums", (0.0, 0.0))]
+            notes = state.pop("notes", {}).items()
+            self.notes = {name: torch.tensor(sums, dtype=torch.float64) for name, sums in notes}
+            self.state = {name: _checked(state, name, kind) for name, kind in _STATE.items()} | state
+            self.model.load_state_dict(_under(tensors, "model."))
+            checkpoint.load_optimizer(self.optimizer, _under(tensors, "optimizer."))
+        if self.state["best"] is not None and best.exists():
+            self.best_weights = self.best_of(best)
+        elif self.state["best"] is not None:
+            log.warning("%s is missing; the newest weights stand in for the best ones", best)
             self.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         log.info("resumed at epoch %d, step %d", self.state["epoch"], self.state["step"])
+
+    def best_of(self, path: Path) -> dict[str, Tensor]:
+        """The best weights, if they are of the look that we know of or of a later one, to which we come again."""
+        remedy = "delete it to go on with the newest weights in its place, or train anew with --overwrite"
+        tensors, theirs = checkpoint.read(path, remedy=remedy)
+        with checkpoint.fits(path, "the system of this run", remedy):
+            score, step = _checked(theirs, "best", _STATE["best"]), _checked(theirs, "step", _STATE["step"])
+            if score != self.state["best"] and step <= self.state["step"]:
+                raise RunError(
+                    f"{path} is of another look (score {score}) than the best one that {Path(LATEST).name} tells of "
+                    f"(score {self.state['best']}): the weights of that look were lost; {remedy}."
+                )
+            mine = {name: tensor.shape for name, tensor in self.model.state_dict().items()}
+            if {name: tensor.shape for name, tensor in tensors.items()} != mine:
+                raise ValueError("its tensors have other names or shapes than those of the model")
+        return tensors
 
     def take_best(self) -> None:
         self.model.load_state_dict(self.best_weights)
         self.model.eval()
+
+
+_STATE: dict[str, type | tuple[type, ...]] = {
+    "epoch": int,
+    "batch": int,
+    "step": int,
+    "best": (int, float, type(None)),
+    "since_best": int,
+    "seconds": (int, float),
+}
+"""What the state of a checkpoint must have."""
+
+
+def _checked(state: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
+    if name not in state:
+        raise ValueError(f"its state has no '{name}'")
+    if not isinstance(state[name], kind) or isinstance(state[name], bool):
+        raise ValueError(f"'{name}' of its state is {shortly(repr(state[name]), 60)}")
+    return state[name]
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segue.core.errors import in_words
 from segue.core.extras import require
+from segue.core.whole import write_text
+
+logger = logging.getLogger(__name__)
 
 
 class Silent:
@@ -36,9 +41,10 @@ class JsonLines(Silent):
         """Append a line, after forgetting what a killed process wrote of this step or later ones."""
         before = [row for row in curve(self.path) if row["step"] < step]
         rows = [*before, {"step": step, **values}]
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        partial.replace(self.path)
+        try:
+            write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
+        except OSError as error:  # a full disk must not end a training
+            logger.warning("the numbers of step %d could not be written down (%s)", step, in_words(error))
 
 
 def curve(path: Path) -> list[dict[str, float]]:
@@ -46,11 +52,16 @@ def curve(path: Path) -> list[dict[str, float]]:
     if not path.exists():
         return []
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:  # the last line of a killed process
+            row = json.loads(line)
+        except (ValueError, RecursionError):  # the last line of a killed process, or not ours
             break
+        if not isinstance(row, dict) or not all(isinstance(value, int | float) for value in row.values()):
+            break
+        if "step" not in row:
+            break
+        rows.append(row)
     return rows
 
 

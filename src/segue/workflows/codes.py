@@ -15,6 +15,7 @@ from segue.core.errors import DataError, RunError
 from segue.core.seeding import numpy_generator
 from segue.core.tables import Catalog
 from segue.core.tokenizing import FittedTokenizer
+from segue.core.whole import whole_folder
 from segue.data.sources.files import read_items
 from segue.evaluation.code_health import CodeHealth, examine
 from segue.evaluation.code_page import write_code_page
@@ -23,8 +24,8 @@ from segue.evaluation.note import Note
 from segue.evaluation.report import REPORT, read_report
 from segue.tokenizers import saved_codes
 from segue.workflows import runs, systems
+from segue.workflows.place import check_place
 from segue.workflows.tokenize import HEALTH, PAGE
-from segue.workflows.whole_folder import check_place, whole_folder
 
 LISTED = 20
 """Codes named in an error."""

@@ -9,6 +9,7 @@ from typing import Any
 from segue.core.errors import RunError
 from segue.core.run import Run
 from segue.core.text_recipe import FittedText, TextRecipe
+from segue.core.whole import write_text
 from segue.evaluation.comparison import Comparison
 from segue.evaluation.report import REPORT, Report, read_report
 from segue.workflows import runs
@@ -74,5 +75,5 @@ def evaluate_run(
     tell(note)
     target = out or folder
     if target != folder:
-        runs.write_text(target / runs.RECIPE, asked.yaml())
+        write_text(target / runs.RECIPE, asked.yaml())
     return write_up(asked, recommender, split, target, run, cost, baselines, note)

@@ -11,6 +11,7 @@ from pydantic import NonNegativeInt, PositiveInt, SerializeAsAny
 
 from segue.core.errors import SettingsError
 from segue.core.part import Part
+from segue.core.reading import read_text, shortly
 from segue.core.recipe import Recipe, TokenRecipe
 from segue.core.trajectories import BesideObjective
 from segue.data.cache import cache_folder
@@ -141,38 +142,64 @@ def _started(experiment: Experiment, start: Path, *, own_data: bool) -> Experime
     return experiment.changed(changes | {"recipe.start": str(start.resolve())})
 
 
-def load(path: Path) -> Experiment:
+def load(path: Path, *, imports: bool = True) -> Experiment:
     """The experiment that a YAML file describes: `recipe:` names the system, all else changes it.
+
+    Args:
+        imports: whether a system of the user's own (`recipe: MODULE:NAME`) may be imported.
 
     Raises:
         SettingsError: the file is not there, not YAML, or does not fit.
     """
     systems.load_shelves()
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not YAML: {error}") from error
+        values = yaml_values(read_text(path, LARGEST))
+    except ValueError as error:
+        raise SettingsError(f"{path} cannot be read: {error}.") from None
     if not isinstance(values, dict) or not isinstance(values.get("recipe"), str):
         raise SettingsError(f"{path} must be a mapping with 'recipe: NAME' (see 'segue systems' for names).")
+    if strange := [key for key in values if not isinstance(key, str)]:
+        raise SettingsError(f"{path}: {strange[0]!r} is not the name of a setting.")
     name = values.pop("recipe")
     data = values.pop("data", None)
     if isinstance(data, str):
         data = data_of(data).dump()
     values.pop("kind", None)
-    experiment = _of(name)
-    if data is not None:
-        data = {"kind": "preparation"} | data if "path" in data else {"kind": "world"} | data
-        values["data"] = data
     try:
+        experiment = _of(name, imports=imports)
+        if data is not None:
+            if not isinstance(data, dict):
+                raise SettingsError("data: expected a path, 'world', or a mapping of settings.")
+            data = {"kind": "preparation"} | data if "path" in data else {"kind": "world"} | data
+            values["data"] = data
         return experiment.with_settings(values)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
 
 
-def _of(name: str) -> Experiment:
-    recipe, own = systems.find(name), name if ":" in name else ""
+LARGEST, DEEPEST = 1_000_000, 50
+"""Bytes of a YAML file, and of the mappings and lists in it one in another: none of ours comes near."""
+
+
+def yaml_values(text: str) -> Any:
+    """The plain values of a YAML text.
+
+    Raises:
+        ValueError: it is not YAML, or nested so deep that reading it would take minutes.
+    """
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):  # bit by bit, so that it can be left
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise ValueError(f"its values are nested more than {DEEPEST} deep")
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"it is not YAML ({shortly(error)})") from None
+
+
+def _of(name: str, *, imports: bool = True) -> Experiment:
+    recipe, own = systems.find(name, imports=imports), name if ":" in name else ""
     if recipe.ranks:
         return Experiment(recipe=recipe, own=own, split=RequestsByTime())
     return Experiment(recipe=recipe, own=own)
@@ -188,9 +215,9 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not equals or not path.strip():
         raise SettingsError(f"--set {text!r}: write it as path=value, such as --set backbone.depth=2.")
     try:
-        return path.strip(), _numeric(yaml.safe_load(value))
-    except yaml.YAMLError as error:
-        raise SettingsError(f"--set {text!r}: the value is not valid YAML: {error}") from error
+        return path.strip(), _numeric(yaml_values(value))
+    except ValueError as error:
+        raise SettingsError(f"--set {shortly(text)!r}: the value cannot be read: {error}.") from None
 
 
 def _numeric(value: Any) -> Any:

@@ -24,6 +24,7 @@ from segue.core.ranking_recipe import FittedRanker
 from segue.core.recipe import Recommender
 from segue.core.seeding import numpy_generator
 from segue.core.tables import Dataset
+from segue.core.whole import whole_folder, write_text
 from segue.evaluation.note import Note
 from segue.evaluation.report import REPORT, read_report
 from segue.export.cases import Cases, cases_of_histories, cases_of_requests, histories_of
@@ -32,8 +33,8 @@ from segue.export.parity import TOLERANCE, Program, largest_difference
 from segue.workflows.experiment import Experiment
 from segue.workflows.export_page import page
 from segue.workflows.measure import versions
-from segue.workflows.runs import CATALOG, WEIGHTS, dataset_of, open_run, write_text
-from segue.workflows.whole_folder import check_place, whole_folder
+from segue.workflows.place import check_place
+from segue.workflows.runs import CATALOG, WEIGHTS, dataset_of, open_run
 
 Format = Literal["torch", "onnx"]
 FORMATS: tuple[Format, ...] = ("torch", "onnx")

@@ -16,6 +16,7 @@ from segue.core.recipe import CODES, FittedModel, Recommender
 from segue.core.run import Run
 from segue.core.tables import Cases, Split
 from segue.core.text_recipe import FittedText
+from segue.core.whole import is_leftover, sweep, write_text
 from segue.evaluation.code_health import examine
 from segue.evaluation.comparison import Comparison, compare
 from segue.evaluation.data_note import DataNote
@@ -29,6 +30,7 @@ from segue.training.trackers import JsonLines
 from segue.workflows import runs, systems
 from segue.workflows.beam_gap import beam_gap
 from segue.workflows.experiment import Experiment
+from segue.workflows.kept import kept
 from segue.workflows.looked_over import Tell, looked_over, refuse_serious, write_to_log
 from segue.workflows.measure import Cost, measure, peak_memory_mb, test_cases
 from segue.workflows.measure_ranking import measure_oracle, measure_ranking
@@ -63,12 +65,14 @@ def fit(
         tell: hears of the data before anything is learnt; without it the log does.
 
     Raises:
-        RunError: the folder holds another run, or a finished one, and neither `run.resume` nor `overwrite` is set.
+        RunError: the folder holds another run, or a finished one, and neither `run.resume` nor `overwrite` is set; or
+            the disk is full, memory ran out, or the training diverged. What was learnt is kept then.
         DataError: the data cannot be used.
+        KeyboardInterrupt: after Ctrl-C; says how to go on.
     """
     folder = Path(folder)
     run = runs.equipped(replace(run or Run(), seed=experiment.seed, folder=folder))
-    with team(run.device) as us:
+    with kept(folder), team(run.device) as us:
         fresh = not folder.exists()
         if us.leads:
             settled = settle(experiment)
@@ -120,7 +124,7 @@ def write_up(
     report = rows[0].report.model_copy(update={"data": data})
     replace(rows[0], report=report).save(folder)
     write_page(folder / "report.html", report, comparison)
-    runs.write_text(folder / "comparison.md", comparison.markdown() + "\n")
+    write_text(folder / "comparison.md", comparison.markdown() + "\n")
     return report, comparison
 
 
@@ -236,9 +240,11 @@ def _claim(experiment: Experiment, folder: Path, *, resume: bool, overwrite: boo
                 f"{'; '.join(line.strip() for line in changed[:5])}. Resume it with: segue fit {recipe} --out {folder} "
                 "--resume"
             )
-    elif folder.is_dir() and any(folder.iterdir()) and not recipe.exists():
+    elif folder.is_dir() and not recipe.exists() and not all(is_leftover(path) for path in folder.iterdir()):
         raise RunError(f"{folder} is not empty and not a run folder; choose another --out.")
+    for place in (folder, (folder / LATEST).parent):
+        sweep(place)
     if overwrite:
         for name in (runs.WEIGHTS, "report.json", "report.html", "per_user.npz", "metrics.jsonl", *CHECKPOINTS):
             (folder / name).unlink(missing_ok=True)
-    runs.write_text(recipe, experiment.yaml())
+    write_text(recipe, experiment.yaml())

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from segue.core.errors import RunError
+from segue.core.reading import read_json, shortly
+from segue.core.whole import write_text
 from segue.evaluation.protocol import Protocol
 from segue.evaluation.report import DatasetNote
-from segue.workflows.runs import write_text
 
 BEGIN, END = "<!-- ledger: written by `make docs` -->", "<!-- /ledger -->"
 BEST = 5
@@ -100,9 +101,9 @@ def read_all(folder: Path) -> list[Entry]:
     entries = []
     for path in sorted(folder.glob("*.json")):
         try:
-            entries.append(Entry.model_validate(json.loads(path.read_text(encoding="utf-8"))))
-        except (ValidationError, json.JSONDecodeError) as error:
-            raise RunError(f"{path} is not a ledger row: {error}") from None
+            entries.append(Entry.model_validate(read_json(path)))
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{path} is not a ledger row: {shortly(error)}.") from None
         if path.name != entries[-1].file_name():
             raise RunError(f"{path} should be called {entries[-1].file_name()}.")
     return sorted(entries, key=lambda entry: (entry.dataset.name, entry.fingerprint, -entry.mean(entry.headline()[-1])))

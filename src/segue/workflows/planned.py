@@ -11,6 +11,7 @@ from typing import Any
 
 from segue.core.claim import Claim
 from segue.core.errors import SettingsError
+from segue.core.whole import write_text
 from segue.evaluation.report import REPORT
 from segue.workflows import runs, systems
 from segue.workflows.experiment import Experiment, new
@@ -106,7 +107,7 @@ class Planned:
         claim = self.claim
         others = (claim.start, claim.tuned, claim.drafts, claim.judge, claim.behaviour)
         if any(others) and recipe.exists() and _is(self.folder, self.experiment):
-            runs.write_text(recipe, self.experiment.yaml())
+            write_text(recipe, self.experiment.yaml())
 
     @property
     def _cut(self) -> dict[str, Any]:

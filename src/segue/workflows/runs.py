@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import torch
+from torch import Tensor
 
 from segue.core import checkpoint
-from segue.core.errors import RunError
+from segue.core.errors import RunError, diverged
+from segue.core.reading import shortly
 from segue.core.recipe import Recommender
 from segue.core.run import Run
 from segue.core.tables import Catalog, Dataset, Split
+from segue.core.whole import whole_file
 from segue.data.cache import cache_folder
 from segue.data.open import open_dataset
 from segue.data.preparation import Preparation
@@ -37,58 +41,63 @@ def split_of(experiment: Experiment) -> Split:
     return experiment.split.cut(dataset_of(experiment), 0)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def save(folder: Path, recommender: Recommender, dataset: Dataset) -> None:
     """Write weights and catalogue; the weights come last, and a folder without them is not a finished run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{CATALOG}.partial"
-    recommender.catalog.table.write_parquet(partial)
-    os.replace(partial, folder / CATALOG)
-    checkpoint.write(
-        folder / WEIGHTS, recommender.weights(), {"system": recommender.recipe.name, "dataset": dataset.digest}
-    )
+    with whole_file(folder / CATALOG) as partial:
+        recommender.catalog.table.write_parquet(partial)
+    state = {"system": recommender.recipe.name, "dataset": dataset.digest, "items": len(recommender.catalog)}
+    checkpoint.write(folder / WEIGHTS, recommender.weights(), state)
 
 
-def experiment_of(folder: Path) -> Experiment:
+def experiment_of(folder: Path, *, imports: bool = False) -> Experiment:
     """The experiment that a run folder holds.
+
+    Args:
+        imports: whether a system of the user's own (`recipe: MODULE:NAME`) may be imported for it. Who only lists
+            folders that anybody may have written does not run code that they name.
 
     Raises:
         RunError: the folder is not a run.
+        SettingsError: its recipe cannot be read.
     """
     if not (folder / RECIPE).exists():
         hint = f" Runs here: {', '.join(found)}." if (found := _runs_near(folder)) else ""
         raise RunError(f"{folder} is not a run folder: it has no {RECIPE}.{hint} 'segue fit' makes one.")
-    return load(folder / RECIPE)
+    return load(folder / RECIPE, imports=imports)
 
 
 def open_run(folder: Path, device: torch.device | None = None) -> tuple[Experiment, Recommender]:
     """The experiment and the fitted system of a run folder.
 
     Raises:
-        RunError: the folder is not a run, or its training did not end.
+        RunError: the folder is not a run, its training did not end, or its files are damaged or do not fit together.
     """
-    experiment = experiment_of(folder)
+    experiment = experiment_of(folder, imports=True)
     if not (folder / WEIGHTS).exists():
+        raise RunError(f"{folder} has no {WEIGHTS}: its training did not end. Continue it with: {resuming(folder)}")
+    remedy = _remedy(folder)
+    weights, state = checkpoint.read(folder / WEIGHTS, remedy=remedy)
+    system = state.get("system", experiment.recipe.name)
+    if system != experiment.recipe.name:
         raise RunError(
-            f"{folder} has no {WEIGHTS}: its training did not end. Continue it with: "
-            f"segue fit {folder / RECIPE} --out {folder} --resume"
+            f"{folder / WEIGHTS} holds the weights of {system}, and {RECIPE} beside it describes "
+            f"{experiment.recipe.name}; {remedy}."
         )
-    weights, _ = checkpoint.read(folder / WEIGHTS)
-    catalog = Catalog(pl.read_parquet(folder / CATALOG))
-    recommender = experiment.recipe.restore(catalog, weights)
-    if device is not None:
-        recommender.to(device)
+    catalog = _catalog(folder, state.get("items"))
+    with checkpoint.fits(folder / WEIGHTS, f"{RECIPE} and {CATALOG} beside it", remedy):
+        _refuse_sizes(experiment, weights)
+        recommender = experiment.recipe.restore(catalog, weights)
+        if device is not None:
+            recommender.to(device)
+    model = getattr(recommender, "model", None)
+    if isinstance(model, torch.nn.Module) and any(bool(one.isnan().any()) for one in model.parameters()):
+        raise diverged(f"{folder / WEIGHTS} has weights that are not numbers (NaN)")
     return experiment, recommender
+
+
+def resuming(folder: Path) -> str:
+    """The command that goes on with the fit of a run folder."""
+    return shlex.join(["segue", "fit", str(folder / RECIPE), "--out", str(folder), "--resume"])
 
 
 def equipped(run: Run) -> Run:
@@ -98,3 +107,45 @@ def equipped(run: Run) -> Run:
 
 def _runs_near(folder: Path) -> list[str]:
     return [str(recipe.parent) for recipe in sorted(folder.parent.glob(f"*/{RECIPE}"))[:5]]
+
+
+def _remedy(folder: Path) -> str:
+    """What to do about broken weights: the checkpoints of the fit give them again, where they are still there."""
+    if any(folder.rglob("latest.safetensors")):
+        return f"delete it and have it written again from the checkpoint: {resuming(folder)}"
+    return f"fit it again: {resuming(folder).removesuffix('--resume')}--overwrite"
+
+
+def _catalog(folder: Path, items: int | None) -> Catalog:
+    """The catalogue of a run, which has so many `items` where its weights say how many.
+
+    Raises:
+        RunError: it is missing, damaged or another.
+    """
+    path = folder / CATALOG
+    again = f"Put the file of this run back, or fit it again: {resuming(folder).removesuffix('--resume')}--overwrite"
+    if not path.is_file():
+        raise RunError(f"{path} is missing: without it nobody knows which item is which. {again}")
+    try:
+        scan = pl.scan_parquet(path, glob=False)
+        if "item_id" not in (names := scan.collect_schema().names()):
+            raise RunError(f"{path} has no column 'item_id'; it has: {', '.join(names[:10])}. {again}")
+        height = int(scan.select(pl.len()).collect().item())  # before anything is unpacked
+        if items is not None and height != items:
+            raise RunError(f"{path} has {height:,} items, and the run was fitted on {items:,}. {again}")
+        table = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise RunError(f"{path} is not a catalogue that can be read ({shortly(error)}). {again}") from error
+    if table.schema["item_id"] != pl.String or table["item_id"].null_count():
+        raise RunError(f"{path}: the column 'item_id' must be text without gaps. {again}")
+    return Catalog(table)
+
+
+def _refuse_sizes(experiment: Experiment, weights: Mapping[str, Tensor]) -> None:
+    """A trunk that is far from what the weights are of would be built for minutes, or take all memory, to no end."""
+    backbone = getattr(experiment.recipe, "backbone", None)
+    width, depth = getattr(backbone, "width", None), getattr(backbone, "depth", None)
+    if isinstance(depth, int) and depth > len(weights):
+        raise ValueError(f"a backbone of depth {depth:,} has more than {len(weights):,} tensors")
+    if isinstance(width, int) and width > max((tensor.numel() for tensor in weights.values()), default=0):
+        raise ValueError(f"a backbone of width {width:,} has a larger tensor than any here")

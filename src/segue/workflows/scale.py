@@ -15,7 +15,8 @@ from torch import nn
 from segue.core.errors import SettingsError
 from segue.core.ranking_recipe import FittedRanker
 from segue.core.run import Run
-from segue.evaluation.note import Note, write_atomically
+from segue.core.whole import write_text
+from segue.evaluation.note import Note
 from segue.evaluation.report import REPORT, DatasetNote, Report, read_report
 from segue.evaluation.scaling import Law, fit_law
 from segue.evaluation.scaling_chart import colour_of, scaling_chart
@@ -193,9 +194,9 @@ def scale(
         hardware=last.hardware,
         versions=last.versions,
     )
-    write_atomically(folder / "report.md", report.markdown())
-    write_atomically(folder / "report.html", report.page())
-    write_atomically(folder / REPORT, report.model_dump_json(indent=1) + "\n")
+    write_text(folder / "report.md", report.markdown())
+    write_text(folder / "report.html", report.page())
+    write_text(folder / REPORT, report.model_dump_json(indent=1) + "\n")
     return report
 
 

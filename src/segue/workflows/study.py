@@ -12,7 +12,7 @@ from segue.core.errors import SettingsError
 from segue.core.recipe import Recommender, TokenRecipe
 from segue.core.run import Run, Watch
 from segue.core.tables import Split
-from segue.evaluation.note import write_atomically
+from segue.core.whole import write_text
 from segue.evaluation.report import REPORT, DatasetNote
 from segue.simulation.simulation import Simulation
 from segue.simulation.world import World
@@ -91,9 +91,9 @@ def exposure_bias(
         hardware=hardware(),
         versions=versions(),
     )
-    write_atomically(folder / "report.md", report.markdown() + "\n")
+    write_text(folder / "report.md", report.markdown() + "\n")
     write_study_page(folder / "report.html", report)
-    write_atomically(folder / REPORT, report.model_dump_json(indent=1) + "\n")
+    write_text(folder / REPORT, report.model_dump_json(indent=1) + "\n")
     return report
 
 

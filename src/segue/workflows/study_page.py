@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from segue.core.whole import write_text
 from segue.evaluation.charts import interval_chart, short, ticks
-from segue.evaluation.note import write_atomically
 from segue.evaluation.sheet import figure, sheet, table
 from segue.workflows.study_table import CLAIMED, Cell, StudyReport, StudyRow
 
@@ -34,7 +34,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 260, 46, 16, 22, 40
 
 def write_study_page(path: Path, report: StudyReport) -> None:
     """Write the page; a reader sees the old one or the new one."""
-    write_atomically(path, study_page(report))
+    write_text(path, study_page(report))
 
 
 def study_page(report: StudyReport) -> str:

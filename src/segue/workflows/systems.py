@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterator
 
 import segue.backbones
@@ -22,6 +23,7 @@ import segue.training
 import segue.trajectories
 from segue.core.errors import SettingsError
 from segue.core.ranking_recipe import RankingRecipe
+from segue.core.reading import shortly
 from segue.core.recipe import Recipe, ScoringRecipe, TokenRecipe
 from segue.core.text_recipe import TextRecipe
 
@@ -41,14 +43,17 @@ def systems() -> Iterator[Recipe]:
         yield from module.VARIANTS.values()
 
 
-def find(name: str) -> Recipe:
+def find(name: str, *, imports: bool = True) -> Recipe:
     """The recipe called `name`: a file of ours, one of its variants, or `module:NAME` from the user's own package.
+
+    Args:
+        imports: whether a module of the user's own may be imported; without, it is found if that was done before.
 
     Raises:
         SettingsError: there is none; says which name is near.
     """
     if ":" in name:
-        return _foreign(name)
+        return _foreign(name, imports=imports)
     file = max((known for known in names() if name == known or name.startswith(f"{known}_")), key=len, default=None)
     if file is not None:
         module = importlib.import_module(f"segue.recipes.{file}")
@@ -95,12 +100,21 @@ def load_shelves() -> None:
                 importlib.import_module(module.name)
 
 
-def _foreign(name: str) -> Recipe:
+def _foreign(name: str, *, imports: bool) -> Recipe:
     module_name, _, attribute = name.partition(":")
+    if not attribute.isidentifier() or not all(word.isidentifier() for word in module_name.split(".")):
+        raise SettingsError(f"'{shortly(name, 80)}' is no system. Write one of Segue's, or MODULE:NAME of your own.")
+    if not imports and module_name not in sys.modules:
+        raise SettingsError(
+            f"'{name}' is a system of your own, and is imported only for a run that is opened or served, never for a "
+            "list of runs."
+        )
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(f"'{name}' cannot be imported: {error}. Write MODULE:NAME of a Recipe value.") from error
+    except Exception as error:  # whatever a module of somebody else's does when it is imported
+        raise SettingsError(
+            f"'{name}' cannot be imported: {shortly(error)}. Write MODULE:NAME of a Recipe value."
+        ) from error
     if not isinstance(found, Recipe):
         raise SettingsError(f"'{name}' is a {type(found).__name__}, not a Recipe.")
     return found

@@ -12,6 +12,7 @@ from segue.core.errors import SettingsError
 from segue.core.recipe import TokenRecipe
 from segue.core.run import Run
 from segue.core.tokenizing import FittedTokenizer, ItemTokenizer
+from segue.core.whole import whole_folder
 from segue.data.sources.suggest import nearest
 from segue.evaluation.code_health import CodeHealth, examine
 from segue.evaluation.code_page import write_code_page
@@ -20,8 +21,8 @@ from segue.tokenizers import saved_codes
 from segue.workflows import runs, systems
 from segue.workflows.experiment import Experiment, data_of
 from segue.workflows.measure import versions
+from segue.workflows.place import check_place
 from segue.workflows.settled import settle
-from segue.workflows.whole_folder import check_place, whole_folder
 
 HEALTH, PAGE = "health.json", "report.html"
 USUAL = "tiger_tuned"

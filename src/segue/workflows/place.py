@@ -1,11 +1,7 @@
-"""Folders that come whole or not at all, and replace only what is of their kind."""
+"""Where a folder may be written: nobody's work is replaced unasked."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from segue.core.errors import RunError
@@ -31,22 +27,3 @@ def check_place(folder: Path, mark: str, what: str, *, overwrite: bool) -> None:
         raise RunError(f"{folder} is not empty and holds no {what}; choose another --out.")
     if not overwrite:
         raise RunError(f"{folder} holds {what} already; add --overwrite to replace that, or choose another --out.")
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A draft beside the folder that takes its place at the end; on any error it is gone and the old one stays."""
-    draft, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("partial", "old"))
-    draft.mkdir(parents=True)
-    try:
-        yield draft
-        if folder.exists():
-            folder.rename(old)
-        draft.rename(folder)
-    except BaseException:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
