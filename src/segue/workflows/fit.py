@@ -27,6 +27,7 @@ from segue.training.loop import BEST, LATEST
 from segue.training.trackers import JsonLines
 from segue.workflows import runs, systems
 from segue.workflows.beam_gap import beam_gap
+from segue.workflows.belonging import Beginning, equipped
 from segue.workflows.experiment import Experiment
 from segue.workflows.measure import Cost, measure, peak_memory_mb, test_cases
 from segue.workflows.measure_ranking import measure_oracle, measure_ranking
@@ -52,19 +53,22 @@ def fit(
     """Fit, save, measure on the test cases, compare with baselines, and write `report.json` and `report.html`.
 
     Raises:
-        RunError: the folder holds another run, or a finished one, and neither `run.resume` nor `overwrite` is set.
-        DataError: the data cannot be used.
+        RunError: the folder holds another run, or a finished one, and neither `run.resume` nor `overwrite` is set; or
+            it is resumed with other data.
+        DataError: the data cannot be used, or a run that this one begins with has learnt what is asked here.
     """
     folder = Path(folder)
-    run = runs.equipped(replace(run or Run(), seed=experiment.seed, folder=folder))
+    run = replace(run or Run(), seed=experiment.seed, folder=folder)
     with team(run.device) as us:
         split = runs.split_of(experiment) if us.leads else None
-        fresh = not folder.exists()
-        if us.leads:
+        fresh, beginning = not folder.exists(), None
+        if split is not None:
             _claim(experiment, folder, resume=run.resume, overwrite=overwrite)
+            beginning = Beginning.of(split, folder, resume=run.resume and not overwrite)
             run = replace(run, watches=(JsonLines(folder / "metrics.jsonl", resume=run.resume), *run.watches))
         us.wait()
         split = split or runs.split_of(experiment)  # by now the leader has prepared it
+        run = equipped(run, beginning or Beginning.of(split))
         began, cpu = time.monotonic(), time.process_time()
         try:
             _refuse_requests(experiment, split)
@@ -219,6 +223,14 @@ def _claim(experiment: Experiment, folder: Path, *, resume: bool, overwrite: boo
     elif folder.is_dir() and any(folder.iterdir()) and not recipe.exists():
         raise RunError(f"{folder} is not empty and not a run folder; choose another --out.")
     if overwrite:
-        for name in (runs.WEIGHTS, "report.json", "report.html", "per_user.npz", "metrics.jsonl", *CHECKPOINTS):
+        for name in (
+            runs.WEIGHTS,
+            runs.LEARNT,
+            "report.json",
+            "report.html",
+            "per_user.npz",
+            "metrics.jsonl",
+            *CHECKPOINTS,
+        ):
             (folder / name).unlink(missing_ok=True)
     runs.write_text(recipe, experiment.yaml())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -12,13 +13,14 @@ import torch
 from segue.core import checkpoint
 from segue.core.errors import RunError
 from segue.core.recipe import Recommender
-from segue.core.run import Run
 from segue.core.tables import Catalog, Dataset, Split
 from segue.data.open import open_dataset
 from segue.data.preparation import Preparation
 from segue.workflows.experiment import Experiment, load
 
 RECIPE, WEIGHTS, CATALOG, REPORT = "recipe.yaml", "weights.safetensors", "catalog.parquet", "report.json"
+LEARNT = "learnt.safetensors"
+"""What the run has learnt from, as `core.learnt` writes it; there before anything is learnt."""
 
 
 def cache_folder() -> Path:
@@ -59,9 +61,9 @@ def save(folder: Path, recommender: Recommender, dataset: Dataset) -> None:
     partial = folder / f".{CATALOG}.partial"
     recommender.catalog.table.write_parquet(partial)
     os.replace(partial, folder / CATALOG)
-    checkpoint.write(
-        folder / WEIGHTS, recommender.weights(), {"system": recommender.recipe.name, "dataset": dataset.digest}
-    )
+    beside = {name: _digest(folder / name) for name in BESIDE if (folder / name).exists()}
+    state = {"system": recommender.recipe.name, "dataset": dataset.digest, "beside": beside}
+    checkpoint.write(folder / WEIGHTS, recommender.weights(), state)
 
 
 def experiment_of(folder: Path) -> Experiment:
@@ -80,7 +82,7 @@ def open_run(folder: Path, device: torch.device | None = None) -> tuple[Experime
     """The experiment and the fitted system of a run folder.
 
     Raises:
-        RunError: the folder is not a run, or its training did not end.
+        RunError: the folder is not a run, its training did not end, or its catalogue is not that of its weights.
     """
     experiment = experiment_of(folder)
     if not (folder / WEIGHTS).exists():
@@ -88,7 +90,8 @@ def open_run(folder: Path, device: torch.device | None = None) -> tuple[Experime
             f"{folder} has no {WEIGHTS}: its training did not end. Continue it with: "
             f"segue fit {folder / RECIPE} --out {folder} --resume"
         )
-    weights, _ = checkpoint.read(folder / WEIGHTS)
+    weights, state = checkpoint.read(folder / WEIGHTS)
+    _refuse_foreign(folder, state)
     catalog = Catalog(pl.read_parquet(folder / CATALOG))
     recommender = experiment.recipe.restore(catalog, weights)
     if device is not None:
@@ -96,10 +99,24 @@ def open_run(folder: Path, device: torch.device | None = None) -> tuple[Experime
     return experiment, recommender
 
 
-def equipped(run: Run) -> Run:
-    """The run with what only we know: where things are kept for all runs, and how a run folder is opened."""
-    return replace(run, cache=run.cache or cache_folder(), open_run=run.open_run or (lambda path: open_run(path)[1]))
-
-
 def _runs_near(folder: Path) -> list[str]:
     return [str(recipe.parent) for recipe in sorted(folder.parent.glob(f"*/{RECIPE}"))[:5]]
+
+
+def _refuse_foreign(folder: Path, state: dict[str, Any]) -> None:
+    """The files beside the weights have to be those they were written with; runs of before do not say which."""
+    for name, digest in state.get("beside", {}).items():
+        if (folder / name).exists() and _digest(folder / name) != digest:
+            raise RunError(
+                f"{folder / name} is not the file that was written with the weights: it was changed, or is that of "
+                "another run, and items would get wrong names. Put it back, or fit the run again."
+            )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+BESIDE = (CATALOG, LEARNT)
+"""Files whose digest the weights keep."""

@@ -18,6 +18,7 @@ from segue.evaluation.code_page import write_code_page
 from segue.evaluation.report import DatasetNote
 from segue.tokenizers import saved_codes
 from segue.workflows import runs, systems
+from segue.workflows.belonging import Beginning, equipped
 from segue.workflows.experiment import Experiment, data_of
 from segue.workflows.measure import versions
 from segue.workflows.whole_folder import check_place, whole_folder
@@ -74,8 +75,8 @@ def tokenize(
         DataError: the data cannot be used, or not by this tokenizer.
     """
     check_place(folder, saved_codes.PART, "codes", overwrite=overwrite)
-    run = runs.equipped(run)
     split = runs.split_of(experiment)
+    run = equipped(run, Beginning.of(split))
     began = time.monotonic()
     fitted = tokenizer.fit(split, run)
     seconds = time.monotonic() - began
