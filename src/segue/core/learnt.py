@@ -15,15 +15,15 @@ import polars as pl
 import torch
 
 from segue.core import checkpoint
-from segue.core.errors import RunError
+from segue.core.errors import DataError, RunError
 from segue.core.impressions import RankingSplit
 from segue.core.shapes import Bool, Int
 from segue.core.tables import Catalog, Dataset, InteractionLog, Split
 
+FILE = "learnt.safetensors"
+"""In a run folder, and in a folder of codes that were learnt from events."""
 AT_ONCE = 2_000_000
 """Events that are looked at together."""
-NAMED = 3
-"""Ids in a message."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,28 @@ class Learnt:
             return np.zeros(len(positions), dtype=bool)
         place = np.searchsorted(windows[:, 0], positions, side="right") - 1
         return (place >= 0) & (positions < windows[place, 1])
+
+    def refuse_met(self, split: Split, name: str) -> None:
+        """Whether somebody who has learnt this may take part in a split; `name` is what it is called.
+
+        Raises:
+            DataError: the log is neither this one nor a longer one, or events of the validation or test were learnt.
+        """
+        differs = self.known_again(split)
+        if differs is not None:
+            raise DataError(
+                f"{name} was fitted on other data: {differs}. Name one that was fitted on the same data, prepared with "
+                "the same settings, or on an earlier part of them."
+            )
+        met = []
+        for part, asked in zip(("validation", "test"), asked_of(split), strict=True):
+            if some := int(self.among(split, asked).sum()):
+                met.append(f"{some:,} of the {len(asked):,} events of the {part}")
+        if met:
+            raise DataError(
+                f"{name} has learnt {' and '.join(met)}, so no number measured here could be believed: it was fitted "
+                f"with '{self.rule}', and this split is '{split.rule}'. Name one that was fitted with this split."
+            )
 
     def joined(self, earlier: Learnt, split: Split) -> Learnt:
         """The same with what an earlier run has learnt of the same log, or of a part of it; `self` is of this split."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segue.core import checkpoint
-from segue.core.errors import DataError, RunError, SegueError
+from segue.core.errors import RunError, SegueError
 from segue.core.learnt import Learnt, asked_of, other_catalog
 from segue.core.recipe import Recommender
 from segue.core.run import Run
@@ -129,33 +129,15 @@ class Beginning:
                 folder,
             )
             return recommender
-        differs = earlier.known_again(self.split)
-        if differs is not None:
-            items = other_catalog(recommender.catalog, self.split.catalog)
-            if items is None:
-                raise DataError(
-                    f"{folder} was fitted on other data: {differs}. Name a run that was fitted on the same data, "
-                    "prepared with the same settings, or on an earlier part of them."
-                )
+        others = other_catalog(recommender.catalog, self.split.catalog) is not None
+        if others and earlier.known_again(self.split) is not None:  # where the same items are needed, it is refused
             log.warning("%s was fitted on other items: whether it has learnt events of this test is not known", folder)
             return recommender
-        self._refuse_met(folder, earlier)
+        earlier.refuse_met(self.split, str(folder))
         self.learnt = self.learnt.joined(earlier, self.split)
         if self.path is not None:
             self.learnt.write(self.path)
         return recommender
-
-    def _refuse_met(self, folder: Path, earlier: Learnt) -> None:
-        met = {}
-        for name, asked in zip(("validation", "test"), asked_of(self.split), strict=True):
-            if some := int(earlier.among(self.split, asked).sum()):
-                met[name] = f"{some:,} of the {len(asked):,} events of the {name}"
-        if met:
-            raise DataError(
-                f"{folder} has learnt {' and '.join(met.values())}, so no number measured here could be believed: it "
-                f"was fitted with '{earlier.rule}', and this split is '{self.split.rule}'. Name a run that was fitted "
-                "with this split."
-            )
 
 
 def equipped(run: Run, beginning: Beginning) -> Run:
@@ -215,13 +197,12 @@ def _same_items(folder: Path, dataset: Dataset, catalog: Catalog) -> None:
 def _warn_of_before(folder: Path, digest: str) -> None:
     known = digest_of(folder)
     if known != digest:
-        said = "is not what it was fitted on, or is a longer log of it" if known else "is what it was fitted on"
-        log.warning(
-            "%s was written by an earlier version, which noted too little to tell whether the data at its source %s; this "
-            "could not be checked",
-            folder,
-            said,
+        said = (
+            "the data at its source are others than it was fitted on, and whether they are a longer log"
+            if known
+            else "whether the data at its source are those it was fitted on"
         )
+        log.warning("%s was written by an earlier version: %s could not be checked", folder, said)
 
 
 def _changed(folder: Path) -> str:

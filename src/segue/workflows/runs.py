@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from segue.core import checkpoint
+from segue.core import checkpoint, learnt
 from segue.core.errors import RunError
 from segue.core.recipe import Recommender
 from segue.core.tables import Catalog, Dataset, Split
@@ -19,8 +19,8 @@ from segue.data.preparation import Preparation
 from segue.workflows.experiment import Experiment, load
 
 RECIPE, WEIGHTS, CATALOG, REPORT = "recipe.yaml", "weights.safetensors", "catalog.parquet", "report.json"
-LEARNT = "learnt.safetensors"
-"""What the run has learnt from, as `core.learnt` writes it; there before anything is learnt."""
+LEARNT = learnt.FILE
+"""What the run has learnt from; there before anything is learnt."""
 
 
 def cache_folder() -> Path:

@@ -76,7 +76,8 @@ def tokenize(
     """
     check_place(folder, saved_codes.PART, "codes", overwrite=overwrite)
     split = runs.split_of(experiment)
-    run = equipped(run, Beginning.of(split))
+    beginning = Beginning.of(split)
+    run = equipped(run, beginning)
     began = time.monotonic()
     fitted = tokenizer.fit(split, run)
     seconds = time.monotonic() - began
@@ -96,6 +97,7 @@ def tokenize(
     health = health.model_copy(update={"origin": origin})
     with whole_folder(folder) as draft:
         saved_codes.save(draft, fitted)
+        beginning.learnt.write(draft / runs.LEARNT)
         health.save(draft / HEALTH)
         write_code_page(draft / PAGE, health, split.dataset.name)
     return fitted, health
