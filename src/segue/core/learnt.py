@@ -127,7 +127,7 @@ class Learnt:
             return f"the order of its events is the one {order}, and the run was fitted on the one {self.order}"
         return self.differs_from(log, split.catalog)
 
-    def among(self, split: Split, positions: Int[np.ndarray, " events"]) -> Bool[np.ndarray, " events"]:
+    def among(self, split: Split, positions: Int[np.ndarray, " asked"]) -> Bool[np.ndarray, " asked"]:
         """Which of these events of a split were learnt; its log has to be `known_again`."""
         windows = self._placed(_log_of(split)[1])
         if not len(windows):
@@ -180,7 +180,7 @@ class Learnt:
         return np.where(known[place] == self.users, first[place], -1) if len(known) else np.full(len(self.users), -1)
 
 
-def asked_of(split: Split) -> tuple[Int[np.ndarray, " events"], Int[np.ndarray, " events"]]:
+def asked_of(split: Split) -> tuple[Int[np.ndarray, " validated"], Int[np.ndarray, " tested"]]:
     """Where the held-out events of a split lie in its log: those of validation and those of the test."""
     if isinstance(split, RankingSplit):
         validated, tested = split.validated.events, split.asked.events
