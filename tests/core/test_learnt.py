@@ -19,6 +19,7 @@ from segue.data.split import ByRatio, ByUser, GlobalTime, LeaveOneOut, LeaveTwoO
 from segue.simulation.world import TINY
 from segue.testing.requests import parity_requests
 
+ONE = LeaveOneOut(validation_users=0)
 HISTORIES = [[0, 1, 2, 3], [3, 2, 1], [0, 2, 1, 3, 0]]
 TIMES = [[10, 20, 30, 40], [15, 25, 35], [5, 25, 30, 45, 50]]
 
@@ -28,7 +29,7 @@ def log(histories: list[list[int]] = HISTORIES, times: list[list[int]] | None = 
 
 
 def first_seen() -> Learnt:
-    return Learnt.of(LeaveOneOut(validation_users=0).cut(log(), 0))
+    return Learnt.of(ONE.cut(log(), 0))
 
 
 def differs(dataset: Dataset) -> str | None:
@@ -159,6 +160,14 @@ def stirred(number: int) -> int:
     number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 % 2**64
     number = (number ^ number >> 27) * 0x94D049BB133111EB % 2**64
     return number ^ number >> 31
+
+
+def test_an_order_that_was_drawn_is_not_the_one_that_was_taken() -> None:
+    drawn = replace(log(), origin={"ordered": "drawn"})
+    found = Learnt.of(ONE.cut(drawn, 0))
+    found.refuse_met(ONE.cut(drawn, 0), "the run")
+    with pytest.raises(DataError, match=r"the order of its events is the one taken, and the run .* the one drawn"):
+        found.refuse_met(ONE.cut(log(), 0), "the run")
 
 
 def test_users_without_events_and_logs_without_users() -> None:

@@ -17,10 +17,11 @@ from segue.core.run import Run
 from segue.core.tables import Cases, Split
 from segue.data.split import ByUser, LeaveOneOut, LeaveTwoOut, SplitRule
 from segue.encoders.collaborative_vectors import CollaborativeVectors
+from segue.simulation.world import TINY as SMALL_WORLD
 from segue.tokenizers.residual_k_means import ResidualKMeans
 from segue.tokenizers.saved_codes import SavedCodes
 from segue.workflows import runs
-from segue.workflows.belonging import Beginning, equipped
+from segue.workflows.belonging import Beginning, check_data, equipped
 from segue.workflows.evaluate import evaluate_run
 from segue.workflows.experiment import Experiment, new
 from segue.workflows.export import export_run
@@ -118,6 +119,21 @@ def test_exports_and_replays_take_a_longer_log_and_no_other(tmp_path: Path, capl
         with pytest.raises(RunError, match="no longer what it was fitted on: 20 of the 20 users"):
             asked()
     assert not (tmp_path / "other").exists()
+
+
+def test_what_was_shown_belongs_to_a_ranker_of_it(tmp_path: Path) -> None:
+    """The digest of the data says nothing of what was shown."""
+    fit(new("item_rate", "world", {"data": SMALL_WORLD.dump()}), tmp_path / "run", baselines=())
+    dataset = SMALL_WORLD.simulate().dataset("world")
+    assert check_data(tmp_path / "run", dataset, dataset.catalog, strict=True) == 0
+    shown = dataset.exposures
+    assert shown is not None
+    items = np.array(shown.items)
+    items[0] = (items[0] + 1) % len(dataset.catalog)
+    others = ((None, "what was shown is no longer known"), (replace(shown, items=items), "have other items, times"))
+    for exposures, words in others:
+        with pytest.raises(RunError, match=words):
+            check_data(tmp_path / "run", replace(dataset, exposures=exposures), dataset.catalog, strict=True)
 
 
 def test_a_catalogue_that_is_not_that_of_the_weights_is_refused(tmp_path: Path) -> None:
