@@ -168,6 +168,9 @@ def test_an_order_that_was_drawn_is_not_the_one_that_was_taken() -> None:
     found.refuse_met(ONE.cut(drawn, 0), "the run")
     with pytest.raises(DataError, match=r"the order of its events is the one taken, and the run .* the one drawn"):
         found.refuse_met(ONE.cut(log(), 0), "the run")
+    other = replace(log(changed(1, 0, 0, HISTORIES)), origin={"ordered": "drawn"})
+    with pytest.raises(DataError, match="nobody knows their order, and another is drawn when the log changes"):
+        found.refuse_met(ONE.cut(other, 0), "the run")
 
 
 def test_users_without_events_and_logs_without_users() -> None:

@@ -125,7 +125,11 @@ class Learnt:
         order, log = _log_of(split)
         if order != self.order:
             return f"the order of its events is the one {order}, and the run was fitted on the one {self.order}"
-        return self.differs_from(log, split.catalog)
+        differs = self.differs_from(log, split.catalog)
+        drawn = differs is not None and order == "drawn"
+        return (
+            f"{differs}, for nobody knows their order, and another is drawn when the log changes" if drawn else differs
+        )
 
     def among(self, split: Split, positions: Int[np.ndarray, " asked"]) -> Bool[np.ndarray, " asked"]:
         """Which of these events of a split were learnt; its log has to be `known_again`."""

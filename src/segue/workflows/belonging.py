@@ -44,7 +44,7 @@ def check_data(folder: Path, dataset: Dataset, catalog: Catalog, *, strict: bool
     if differs is None and events is not None:
         return learnt.grown_by(events)
     if strict:
-        raise RunError(f"{_changed(folder)}: {differs}. {PUT_BACK}")
+        raise RunError(f"{_changed(folder)}: {differs}. {_advice(learnt)}")
     log.warning("%s: %s. It answers from what it learnt of the data before", _changed(folder), differs)
     return 0
 
@@ -62,7 +62,7 @@ def check_measured(folder: Path, split: Split, catalog: Catalog) -> None:
         return
     differs = learnt.known_again(split)
     if differs is not None:
-        raise RunError(f"{_changed(folder)}: {differs}. {PUT_BACK}")
+        raise RunError(f"{_changed(folder)}: {differs}. {_advice(learnt)}")
     tested = asked_of(split)[1]
     met = int(learnt.among(split, tested).sum())
     if met:
@@ -191,7 +191,7 @@ def _found_again(folder: Path) -> Learnt | None:
 def _same_items(folder: Path, dataset: Dataset, catalog: Catalog) -> None:
     differs = other_catalog(catalog, dataset.catalog)
     if differs is not None:
-        raise RunError(f"{_changed(folder)}: {differs}. Fit it again, or put the earlier data back.")
+        raise RunError(f"{_changed(folder)}: {differs}. {BACK_OR_ANEW}")
 
 
 def _warn_of_before(folder: Path, digest: str) -> None:
@@ -209,5 +209,10 @@ def _changed(folder: Path) -> str:
     return f"{folder}: the data at its source is no longer what it was fitted on"
 
 
-PUT_BACK = "A longer log with the same events in front would do; put the earlier data back, or fit it again."
+def _advice(learnt: Learnt) -> str:
+    return BACK_OR_ANEW if learnt.order == "drawn" else PUT_BACK
+
+
+BACK_OR_ANEW = "Put the earlier data back, or fit it again."
+PUT_BACK = f"A longer log, with the same events in front, would do too. {BACK_OR_ANEW}"
 ANEW = "Put the data back as they were, or begin anew with --overwrite."
