@@ -18,8 +18,9 @@ from segue.procedures.rollout_finetune import RolloutFinetune, _Rollouts
 from segue.training.loop import Moment
 from segue.training.optim import AdamW
 from segue.training.precision import autocast
+from segue.workflows.belonging import Beginning, equipped
 from segue.workflows.experiment import new
-from segue.workflows.runs import equipped, split_of
+from segue.workflows.runs import split_of
 
 CPU = torch.device("cpu")
 T5 = {
@@ -48,7 +49,8 @@ def main() -> None:
     judge = procedure.collaborative
     if judge is not None:
         procedure = procedure.changed({"collaborative": judge.changed({"procedure.loop.epochs": 1}).dump()})
-    split, run = split_of(experiment), equipped(Run(seed=given.seed))
+    split = split_of(experiment)
+    run = equipped(Run(seed=given.seed), Beginning.of(split))
     model = recipe._build(recipe.tokenizer.fit(split, run), given.seed)
     plain = copy.deepcopy(model)
     rollouts = _Rollouts(procedure, model, objective, split, run)

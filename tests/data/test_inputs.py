@@ -239,5 +239,5 @@ def test_what_is_no_file_is_refused(tmp_path, kind):
 
     path = tmp_path / "log.csv"
     os.mkfifo(path) if kind == "a fifo" else path.mkdir()
-    with pytest.raises(SegueError, match="is no regular file|folder with no table"):
+    with pytest.raises(SegueError, match=r"is no regular file|folder with no table"):
         events(path, tmp_path)

@@ -71,6 +71,21 @@ def test_items_are_found_by_id_and_not_by_row(tmp_path: Path) -> None:
     assert np.array_equal(other.codes.codes, fitted.codes.codes[rows])
 
 
+def test_the_same_ids_with_other_titles_are_another_catalog(tmp_path: Path) -> None:
+    """Two shops that both count their items from 1 have every id in common."""
+    split = ring(users=8)
+    save(tmp_path / "codes", RANDOM.fit(split, Run()))
+    part, titles = SavedCodes(path=str(tmp_path / "codes")), pl.col("title")
+    few = pl.when(pl.int_range(pl.len()) < 5).then(titles.str.to_uppercase()).otherwise(titles)
+    for new, refused in ((few, False), ("Book about " + titles, True)):
+        other = replace(split.dataset, catalog=Catalog(split.catalog.table.with_columns(new.alias("title"))))
+        if refused:
+            with pytest.raises(DataError, match=r"20 of the 20 items .* \(item 'i0' is 'Item 0' there and 'Book about"):
+                part.fit(replace(split, dataset=other), Run())
+        else:
+            assert len(part.fit(replace(split, dataset=other), Run()).codes) == 20
+
+
 def test_unknown_items_are_encoded_as_new_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     fitted = RQ.changed({"collisions": NearestFreeCode(), "levels": 3}).fit(ring(users=8, items=12), Run())

@@ -76,6 +76,8 @@ def test_a_fine_tuned_run_stands_alone(start: Path, tmp_path: Path) -> None:
     ("settings", "error", "words"),
     [
         ({"backbone.depth": 2}, SettingsError, "another backbone: its depth is 1 and not 2"),
+        ({"split": "global_time"}, DataError, r"has learnt \d+ of the \d+ .*this split is 'global time"),
+        ({"data.users": 30}, DataError, "start was fitted on other data: .* users it was fitted on are not there"),
         ({"procedure.reward.actions": {"nonsense": 2}}, DataError, "no column 'nonsense'"),
         ({"procedure.reward.utility": "collaborative", "procedure.collaborative": None}, SettingsError, "asks a"),
     ],

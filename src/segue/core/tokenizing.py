@@ -23,6 +23,11 @@ class ItemEncoder(Part):
 
     abstract: ClassVar[bool] = True
 
+    @property
+    def reads_events(self) -> bool:
+        """Whether vectors come from what users did; then they must not meet a test whose events they know."""
+        return False
+
     def fit(self, split: Split, run: Run) -> FittedEncoder:
         """Learn what there is to learn from the catalog and the training histories.
 
@@ -67,6 +72,11 @@ class ItemTokenizer(Part):
         folder = Path(word)
         a_path = folder.is_dir() or "/" in word
         return {"kind": "saved_codes", "path": str(folder.resolve())} if a_path else {"kind": word}
+
+    @property
+    def reads_events(self) -> bool:
+        """Whether codes come from what users did; then they must not meet a test whose events they know."""
+        return False
 
     def fit(self, split: Split, run: Run) -> FittedTokenizer:
         """Learn codebooks from the items, and the codes of every item; validation and test events are not looked at.

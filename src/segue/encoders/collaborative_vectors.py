@@ -48,6 +48,11 @@ class CollaborativeVectors(ItemEncoder):
     normalized: bool = True
     """Whether vectors have length 1."""
 
+    @property
+    def reads_events(self) -> bool:
+        """Whether vectors come from what users did."""
+        return True
+
     def fit(self, split: Split, run: Run) -> FittedEncoder:
         """Fit or open the recommender, or decompose the training histories.
 

@@ -27,6 +27,11 @@ class JoinedVectors(ItemEncoder):
     scales: tuple[PositiveFloat, ...] = ()
     """What each encoder's vectors are multiplied by; empty for 1 everywhere."""
 
+    @property
+    def reads_events(self) -> bool:
+        """Whether vectors come from what users did."""
+        return any(encoder.reads_events for encoder in self.encoders)
+
     def fit(self, split: Split, run: Run) -> FittedEncoder:
         """Fit one encoder after another.
 

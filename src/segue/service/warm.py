@@ -34,6 +34,7 @@ from segue.service.live_requests import LiveRequests
 from segue.service.problems import invalid, not_found
 from segue.service.recent_events import RecentEvents
 from segue.service.schemas import AnyOf, Between
+from segue.workflows.belonging import check_data
 from segue.workflows.experiment import Experiment
 from segue.workflows.grow import Enlarged, with_new_items
 from segue.workflows.recommend import asking_now
@@ -115,8 +116,7 @@ class Warm:
         """
         experiment, fitted = open_run(folder, device)
         dataset = dataset_of(experiment)
-        if not dataset.catalog.ids.equals(fitted.catalog.ids):
-            raise DataError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
+        check_data(folder, dataset, fitted.catalog)
         recommender = with_kept_histories(fitted, kept_megabytes) if kept_megabytes else fitted
         warm = cls(run, folder, experiment, recommender, dataset, recent, own=fitted)
         warm = warm.replayed(notes, kept_megabytes)

@@ -107,6 +107,11 @@ class CodebookTokenizer(ItemTokenizer):
         """Codes of each level."""
         return self.size if isinstance(self.size, tuple) else (self.size,) * self.levels
 
+    @property
+    def reads_events(self) -> bool:
+        """Whether the vectors come from what users did."""
+        return self.encoder.reads_events
+
     def fit(self, split: Split, run: Run) -> FittedTokenizer:
         """Give the items vectors, learn the codebooks, resolve collisions.
 

@@ -91,6 +91,11 @@ class RqVae(ItemTokenizer):
     collisions: CollisionPolicy = ExtraCode()
     """What becomes of items with the same codes."""
 
+    @property
+    def reads_events(self) -> bool:
+        """Whether the vectors come from what users did."""
+        return self.encoder.reads_events
+
     def fit(self, split: Split, run: Run) -> FittedTokenizer:
         """Learn network and codebooks from the items' vectors, then give every item its codes.
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from segue.core import checkpoint
 from segue.core.codes import ItemCodes
 from segue.core.errors import DataError, RunError, SettingsError
+from segue.core.learnt import FILE, Learnt
 from segue.core.reading import read_json, shortly
 from segue.core.run import Run
 from segue.core.shapes import Float, Int
@@ -46,16 +47,20 @@ class SavedCodes(ItemTokenizer):
 
         Raises:
             RunError: the folder is not one that `save` wrote.
-            DataError: no item of the catalog is in it, or new ones cannot be given codes.
+            DataError: no item of the catalog is in it, most that are have another title, new ones cannot be given
+                codes, or the codes come from events that are asked here.
         """
         inner = load(Path(self.path))
-        catalog = split.catalog
+        catalog, learnt = split.catalog, Path(self.path) / FILE
+        if inner.part.reads_events and learnt.exists():
+            Learnt.read(learnt).refuse_met(split, self.path)
         unknown = rows_or_minus_one(inner.catalog, catalog) < 0
         if unknown.all():
             raise DataError(
                 f"none of the {len(catalog):,} items is among the {len(inner.catalog):,} whose codes {self.path} has: "
                 f"it knows items such as {inner.catalog.ids[0]!r}, this dataset {catalog.ids[0]!r}."
             )
+        _refuse_renamed(inner.catalog, catalog, self.path)
         if unknown.any():
             log.info("%d of %d items are not in %s and are encoded as new ones", unknown.sum(), len(catalog), self.path)
             inner = _with_newcomers(inner, Catalog(catalog.table.filter(pl.Series(unknown))))
@@ -160,6 +165,23 @@ def load(folder: Path) -> FittedTokenizer:
         ) from None
     with checkpoint.fits(folder / TENSORS, f"{PART} and {CATALOG} beside it", "make the codes again"):
         return part.restore(catalog, tensors)
+
+
+def _refuse_renamed(saved: Catalog, catalog: Catalog, path: str) -> None:
+    """Two catalogs that both count their items from 1 have the same ids, and nothing else in common."""
+    if "title" not in saved.table.columns or "title" not in catalog.table.columns:
+        return
+    rows = rows_or_minus_one(saved, catalog)
+    known = np.flatnonzero(rows >= 0)
+    theirs, ours = (one.names().gather(some) for one, some in ((saved, rows[known]), (catalog, known)))
+    others = theirs.ne_missing(ours)
+    if others.sum() > len(known) / 2:
+        first = int(others.arg_max() or 0)
+        raise DataError(
+            f"{path} has the codes of another catalog: {int(others.sum()):,} of the {len(known):,} items that it knows "
+            f"have another title here (item {catalog.ids[int(known[first])]!r} is {theirs[first]!r} there and "
+            f"{ours[first]!r} here). Make codes for this one with 'segue tokenize'."
+        )
 
 
 def _with_newcomers(inner: FittedTokenizer, new: Catalog) -> FittedTokenizer:

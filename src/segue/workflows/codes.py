@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -191,6 +192,8 @@ def add_items(folder: Path, items: Path, out: Path, *, overwrite: bool = False) 
     origin = {"kind": tokenizer.part.kind(), "codes of": str(folder), "new items from": str(items), "added": new.height}
     with whole_folder(out) as draft:
         saved_codes.save(draft, grown)
+        if (folder / runs.LEARNT).exists():
+            shutil.copyfile(folder / runs.LEARNT, draft / runs.LEARNT)
         health = examine(saved_codes.load(draft), None, numpy_generator(0, "code health"))
         health = health.model_copy(update={"origin": origin})
         health.save(draft / HEALTH)

@@ -13,6 +13,7 @@ from segue.core.whole import write_text
 from segue.evaluation.comparison import Comparison
 from segue.evaluation.report import REPORT, Report, read_report
 from segue.workflows import runs
+from segue.workflows.belonging import check_measured
 from segue.workflows.fit import BASELINES, write_up
 from segue.workflows.looked_over import Tell, looked_over, refuse_serious, write_to_log
 from segue.workflows.measure import Cost
@@ -38,7 +39,8 @@ def evaluate_run(
     The report goes to `out`, or into the run's own folder when nothing was changed.
 
     Raises:
-        RunError: the run is not finished, something else than how it is asked was changed, or there is no `out` for it.
+        RunError: the run is not finished, something else than how it is asked was changed, there is no `out` for it,
+            or the data are no longer what it was fitted on (a longer log is, where no event of its test was learnt).
         SettingsError: a value does not fit.
     """
     run = run or Run()
@@ -63,8 +65,7 @@ def evaluate_run(
         raise RunError("with changed settings the report needs a folder of its own: give --out.")
     dataset = runs.dataset_of(asked)
     split = asked.split.cut(dataset, 0)
-    if not split.catalog.ids.equals(recommender.catalog.ids):
-        raise RunError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
+    check_measured(folder, split, recommender.catalog)
     cost = Cost()
     if (folder / REPORT).exists():
         before = read_report(folder)

@@ -95,7 +95,7 @@ def explain_run(
     Raises:
         SettingsError: neither or both of `user` and `history` are given.
         DataError: the user or an item is unknown.
-        RunError: the folder is not a finished run, or its data has changed.
+        RunError: the folder is not a finished run, or its data has other items by now.
     """
     if (user is None) == (history is None):
         raise SettingsError("give either --user or --history.")

@@ -30,6 +30,7 @@ from segue.evaluation.report import REPORT, read_report
 from segue.export.cases import Cases, cases_of_histories, cases_of_requests, histories_of
 from segue.export.graph import Graph, Port, example, graph_of
 from segue.export.parity import TOLERANCE, Program, largest_difference
+from segue.workflows.belonging import check_data, digest_of
 from segue.workflows.experiment import Experiment
 from segue.workflows.export_page import page
 from segue.workflows.measure import versions
@@ -108,8 +109,7 @@ def export_run(
         for package in ("onnx", "onnxscript", "onnxruntime"):
             require(package, extra="onnx")
     dataset = dataset_of(experiment)
-    if not dataset.catalog.ids.equals(recommender.catalog.ids):
-        raise RunError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
+    check_data(folder, dataset, recommender.catalog, strict=True)
     graph = graph_of(recommender, timed=dataset.log.timestamps is not None, k=k)
     cases = _cases(graph, experiment, recommender, dataset)
     with whole_folder(out) as draft:
@@ -117,7 +117,7 @@ def export_run(
             update={
                 "system": recommender.recipe.name,
                 "items": len(recommender.catalog),
-                "data": dataset.digest,
+                "data": digest_of(folder) or dataset.digest,
                 "weights": _digest(folder / WEIGHTS),
                 "fingerprint": read_report(folder).fingerprint if (folder / REPORT).exists() else None,
             }

@@ -29,6 +29,7 @@ from segue.training.loop import BEST, LATEST
 from segue.training.trackers import JsonLines
 from segue.workflows import runs, systems
 from segue.workflows.beam_gap import beam_gap
+from segue.workflows.belonging import Beginning, equipped
 from segue.workflows.experiment import Experiment
 from segue.workflows.kept import kept
 from segue.workflows.looked_over import Tell, looked_over, refuse_serious, write_to_log
@@ -66,14 +67,15 @@ def fit(
 
     Raises:
         RunError: the folder holds another run, or a finished one, and neither `run.resume` nor `overwrite` is set; or
-            the disk is full, memory ran out, or the training diverged. What was learnt is kept then.
-        DataError: the data cannot be used.
+            it is resumed with other data; or the disk is full, memory ran out, or the training diverged. What was
+            learnt is kept then.
+        DataError: the data cannot be used, or a run that this one begins with has learnt what is asked here.
         KeyboardInterrupt: after Ctrl-C; says how to go on.
     """
     folder = Path(folder)
-    run = runs.equipped(replace(run or Run(), seed=experiment.seed, folder=folder))
+    run = replace(run or Run(), seed=experiment.seed, folder=folder)
     with kept(folder), team(run.device) as us:
-        fresh = not folder.exists()
+        fresh, beginning = not folder.exists(), None
         if us.leads:
             settled = settle(experiment)
             split = settled.experiment.split.cut(settled.dataset, 0)
@@ -82,12 +84,14 @@ def fit(
                 refuse_serious(note)
             experiment = settled.experiment
             _claim(experiment, folder, resume=run.resume, overwrite=overwrite)
+            beginning = Beginning.of(split, folder, resume=run.resume and not overwrite)
             run = replace(run, watches=(JsonLines(folder / "metrics.jsonl", resume=run.resume), *run.watches))
             tell(note)
         us.wait()
         if not us.leads:  # by now the leader has prepared the data
             experiment = settle(experiment).experiment
             split = runs.split_of(experiment)
+        run = equipped(run, beginning or Beginning.of(split))
         began, cpu = time.monotonic(), time.process_time()
         try:
             _refuse_requests(experiment, split)
@@ -245,6 +249,14 @@ def _claim(experiment: Experiment, folder: Path, *, resume: bool, overwrite: boo
     for place in (folder, (folder / LATEST).parent):
         sweep(place)
     if overwrite:
-        for name in (runs.WEIGHTS, "report.json", "report.html", "per_user.npz", "metrics.jsonl", *CHECKPOINTS):
+        for name in (
+            runs.WEIGHTS,
+            runs.LEARNT,
+            "report.json",
+            "report.html",
+            "per_user.npz",
+            "metrics.jsonl",
+            *CHECKPOINTS,
+        ):
             (folder / name).unlink(missing_ok=True)
     write_text(recipe, experiment.yaml())

@@ -11,6 +11,7 @@ from segue.core.run import Run
 from segue.language.corpus import Corpus
 from segue.language.tiny import TinyCheckpoint, TinyReport, make_tiny
 from segue.workflows import runs
+from segue.workflows.belonging import Beginning, equipped
 from segue.workflows.settled import settle
 from segue.workflows.tokenize import OURS, experiment_of
 
@@ -33,8 +34,8 @@ def make(data: str, folder: Path, settings: Mapping[str, Any], run: Run) -> Tiny
         {path: value for path, value in theirs.items() if not path.startswith(CORPUS)}
     )
     corpus = Corpus().changed(words)
-    run = runs.equipped(run)
     split = runs.split_of(settle(experiment_of(data, settings, run.seed)).experiment)
+    run = equipped(run, Beginning.of(split))
     origin = {"data": split.dataset.name, "split": split.rule, "corpus": corpus.dump()}
     return make_tiny(corpus.texts(split, run), folder, checkpoint, run, origin)
 

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 import torch
 
-from segue.core.errors import DataError, RunError, SettingsError
+from segue.core.errors import DataError, SettingsError
 from segue.core.ranking_recipe import Ranker
 from segue.data.request_split import RequestRule
+from segue.workflows.belonging import check_data
 from segue.workflows.recommend import SHOWN, named_items
 from segue.workflows.runs import dataset_of, open_run
 
@@ -36,7 +37,7 @@ def rank(
     Raises:
         SettingsError: the run does not rank, or `by` is none of its actions.
         DataError: the user or a candidate is unknown, there is no candidate, or `at` lies before the user's last event.
-        RunError: the folder is not a finished run, or its data has changed.
+        RunError: the folder is not a finished run, or its data has other items by now.
     """
     experiment, ranker = open_run(folder, device)
     if not isinstance(ranker, Ranker) or not isinstance(experiment.split, RequestRule):
@@ -50,8 +51,7 @@ def rank(
     if not candidates:
         raise DataError("there are no candidates; give at least one item id.")
     dataset = dataset_of(experiment)
-    if not dataset.catalog.ids.equals(ranker.catalog.ids):
-        raise RunError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
+    check_data(folder, dataset, ranker.catalog)
     items = ranker.catalog.rows(list(candidates))
     request = experiment.split.now(dataset, int(dataset.log.user_rows([user])[0]), items, at)
     chances = ranker.probabilities(request)

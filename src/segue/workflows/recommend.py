@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from segue.core.errors import RunError, SettingsError
+from segue.core.errors import SettingsError
 from segue.core.ranking import NOTHING, Rules
 from segue.core.recipe import Recommender
 from segue.core.tables import Catalog, Histories
 from segue.core.text_recipe import FittedText
+from segue.workflows.belonging import check_data
 from segue.workflows.experiment import Experiment
 from segue.workflows.runs import dataset_of, open_run
 from segue.workflows.written import texts_for
@@ -40,7 +41,7 @@ def recommend(
     Raises:
         SettingsError: neither or both of `user` and `history` are given.
         DataError: a user or item is unknown.
-        RunError: the folder is not a finished run, or its data has changed.
+        RunError: the folder is not a finished run, or its data has other items by now.
     """
     if (user is None) == (history is None):
         raise SettingsError("give either --user or --history.")
@@ -85,15 +86,14 @@ def past_of(
 
     Raises:
         DataError: the user or an item is unknown.
-        RunError: the data has changed since the fit.
+        RunError: the data has other items since the fit.
     """
     catalog = recommender.catalog
     if history is not None:
         past = Histories.from_lists([catalog.rows(history).tolist()])
     else:
         dataset = dataset_of(experiment)
-        if not dataset.catalog.ids.equals(catalog.ids):
-            raise RunError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
+        check_data(folder, dataset, catalog)
         row = dataset.log.user_rows([str(user)])
         past = dataset.log.histories().take(row)
     return asking_now(recommender, past)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -12,14 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from segue.core.errors import DataError, RunError
+from segue.core.errors import DataError
 from segue.core.ranking import NOTHING, Rules
 from segue.core.served import Decision, ItemNote
 from segue.data.continued_log import LATEST, ContinuedLog, Since, together
 from segue.data.id_rows import IdRows
 from segue.data.where import between, having
+from segue.workflows.belonging import check_data
 from segue.workflows.runs import dataset_of, open_run
 
+log = logging.getLogger(__name__)
 AT_ONCE = 256
 """Histories in one call of a system."""
 ASKABLE = frozenset({"seen", "allow", "deny", "where"})
@@ -53,8 +56,11 @@ class Replay:
         """
         experiment, self._recommender = open_run(folder, device)
         dataset, catalog = dataset_of(experiment), self._recommender.catalog
-        if not dataset.catalog.ids.equals(catalog.ids):
-            raise RunError(f"{folder}: the data at its source is no longer what it was fitted on; fit it again.")
+        grown = check_data(folder, dataset, catalog, strict=True)
+        if grown:
+            log.warning(
+                "%s: its log has %s events more than when it was fitted; answers look back at them", folder, grown
+            )
         self._continued, self._items = ContinuedLog(dataset.log, catalog), IdRows(catalog.ids)
         self._ids: list[str] = catalog.ids.to_list()
         self._table = catalog.table

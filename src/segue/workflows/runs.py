@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
 from torch import Tensor
 
-from segue.core import checkpoint
+from segue.core import checkpoint, learnt
 from segue.core.errors import RunError, diverged
 from segue.core.reading import shortly
 from segue.core.recipe import Recommender
-from segue.core.run import Run
 from segue.core.tables import Catalog, Dataset, Split
 from segue.core.whole import whole_file
 from segue.data.cache import cache_folder
@@ -24,6 +24,8 @@ from segue.data.preparation import Preparation
 from segue.workflows.experiment import Experiment, load
 
 RECIPE, WEIGHTS, CATALOG, REPORT = "recipe.yaml", "weights.safetensors", "catalog.parquet", "report.json"
+LEARNT = learnt.FILE
+"""What the run has learnt from; there before anything is learnt."""
 
 
 def dataset_of(experiment: Experiment) -> Dataset:
@@ -45,7 +47,13 @@ def save(folder: Path, recommender: Recommender, dataset: Dataset) -> None:
     """Write weights and catalogue; the weights come last, and a folder without them is not a finished run."""
     with whole_file(folder / CATALOG) as partial:
         recommender.catalog.table.write_parquet(partial)
-    state = {"system": recommender.recipe.name, "dataset": dataset.digest, "items": len(recommender.catalog)}
+    beside = {name: _digest(folder / name) for name in BESIDE if (folder / name).exists()}
+    state = {
+        "system": recommender.recipe.name,
+        "dataset": dataset.digest,
+        "items": len(recommender.catalog),
+        "beside": beside,
+    }
     checkpoint.write(folder / WEIGHTS, recommender.weights(), state)
 
 
@@ -84,6 +92,7 @@ def open_run(folder: Path, device: torch.device | None = None) -> tuple[Experime
             f"{experiment.recipe.name}; {remedy}."
         )
     catalog = _catalog(folder, state.get("items"))
+    _refuse_foreign(folder, state)
     with checkpoint.fits(folder / WEIGHTS, f"{RECIPE} and {CATALOG} beside it", remedy):
         _refuse_sizes(experiment, weights)
         recommender = experiment.recipe.restore(catalog, weights)
@@ -98,11 +107,6 @@ def open_run(folder: Path, device: torch.device | None = None) -> tuple[Experime
 def resuming(folder: Path) -> str:
     """The command that goes on with the fit of a run folder."""
     return shlex.join(["segue", "fit", str(folder / RECIPE), "--out", str(folder), "--resume"])
-
-
-def equipped(run: Run) -> Run:
-    """The run with what only we know: where things are kept for all runs, and how a run folder is opened."""
-    return replace(run, cache=run.cache or cache_folder(), open_run=run.open_run or (lambda path: open_run(path)[1]))
 
 
 def _runs_near(folder: Path) -> list[str]:
@@ -149,3 +153,22 @@ def _refuse_sizes(experiment: Experiment, weights: Mapping[str, Tensor]) -> None
         raise ValueError(f"a backbone of depth {depth:,} has more than {len(weights):,} tensors")
     if isinstance(width, int) and width > max((tensor.numel() for tensor in weights.values()), default=0):
         raise ValueError(f"a backbone of width {width:,} has a larger tensor than any here")
+
+
+def _refuse_foreign(folder: Path, state: dict[str, Any]) -> None:
+    """The files beside the weights have to be those they were written with; runs of before do not say which."""
+    for name, digest in state.get("beside", {}).items():
+        if (folder / name).exists() and _digest(folder / name) != digest:
+            raise RunError(
+                f"{folder / name} is not the file that was written with the weights: it was changed, or is that of "
+                "another run, and items would get wrong names. Put it back, or fit the run again."
+            )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+BESIDE = (CATALOG, LEARNT)
+"""Files whose digest the weights keep."""

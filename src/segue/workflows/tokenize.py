@@ -19,6 +19,7 @@ from segue.evaluation.code_page import write_code_page
 from segue.evaluation.report import DatasetNote
 from segue.tokenizers import saved_codes
 from segue.workflows import runs, systems
+from segue.workflows.belonging import Beginning, equipped
 from segue.workflows.experiment import Experiment, data_of
 from segue.workflows.measure import versions
 from segue.workflows.place import check_place
@@ -76,8 +77,9 @@ def tokenize(
         DataError: the data cannot be used, or not by this tokenizer.
     """
     check_place(folder, saved_codes.PART, "codes", overwrite=overwrite)
-    run = runs.equipped(run)
     split = runs.split_of(settle(experiment).experiment)
+    beginning = Beginning.of(split)
+    run = equipped(run, beginning)
     began = time.monotonic()
     fitted = tokenizer.fit(split, run)
     seconds = time.monotonic() - began
@@ -97,6 +99,7 @@ def tokenize(
     health = health.model_copy(update={"origin": origin})
     with whole_folder(folder) as draft:
         saved_codes.save(draft, fitted)
+        beginning.learnt.write(draft / runs.LEARNT)
         health.save(draft / HEALTH)
         write_code_page(draft / PAGE, health, split.dataset.name)
     return fitted, health
