@@ -21,10 +21,12 @@ from segue.service.event_store import EventStore, StoreAway
 from segue.service.host import Host, Hosted
 from segue.service.meters import Meters
 from segue.service.pipeline import Pipeline
-from segue.service.problems import not_found, unavailable
+from segue.service.problems import Problem, not_found, unavailable
 from segue.service.questions import ForItems, Items, Question, popular
+from segue.service.reading import reading
 from segue.service.recent_events import RecentEvents
-from segue.service.schemas import RecommendAnswer
+from segue.service.same_catalog import difference
+from segue.service.schemas import AHEAD, RecommendAnswer
 from segue.service.settings import ServiceSettings
 from segue.service.shelf import Shelf
 from segue.service.traffic_split import TrafficSplit
@@ -74,6 +76,8 @@ class Service:
         self.split: TrafficSplit | None = None
         self.broken: str | None = None
         """Why the systems could not be loaded."""
+        self.remarks: list[str] = []
+        """What is odd about the systems that were loaded, for whoever started the service."""
         self._items_seen = 0
         self._changing = asyncio.Lock()
         self._background: list[asyncio.Task[Any]] = []
@@ -190,12 +194,15 @@ class Service:
             for host, warm in changed:
                 host.swap(warm)
 
-    async def swap(self, name: str, run: str) -> tuple[str, float]:
+    async def swap(self, name: str, run: str, *, other_catalog: bool = False) -> tuple[str, float]:
         """Load a run of the shelf and let it take over a system's name; the run before it, and the seconds it took.
 
+        Args:
+            other_catalog: whether the run may have been fitted on other items.
+
         Raises:
-            Problem: there is no such system or run.
-            SegueError: the run cannot be loaded; the system goes on as it was.
+            Problem: there is no such system or run, it cannot be loaded, or it speaks of other items; the system goes
+                on as it was.
         """
         host = self.host(name)
         if not isinstance(host, Host):
@@ -204,7 +211,15 @@ class Service:
         began = time.monotonic()
         async with self._changing:
             notes = await asyncio.to_thread(self.store.items)
-            warm = await asyncio.to_thread(self._open, run, folder, notes)
+            with reading(run, folder):
+                warm = await asyncio.to_thread(self._open, run, folder, notes)
+            differs = difference(host.warm.own_ids, warm.own_ids, host.warm.added)
+            if differs is not None and not other_catalog:
+                raise Problem(
+                    409, "other-catalog", "Fitted on other items",
+                    f"{run} does not have the catalog of {host.warm.run}: {differs}. Nothing was changed. If it is a "
+                    'later run on the same data, allow it: {"run": ..., "other_catalog": true}.',
+                )  # fmt: skip
             before = host.swap(warm)
         self.meters.swaps.labels(name).inc()
         return before.run, time.monotonic() - began
@@ -255,6 +270,7 @@ class Service:
             )
         split = TrafficSplit(settings.traffic, list(hosts))
         self._items_seen = max((note.place for note in notes), default=0)
+        self.remarks = [*_of_other_items(hosts), *_ahead(hosts)]
         self.hosts, self.split = hosts, split
 
     def _open(self, run: str, folder: Path, notes: Sequence[ItemNote]) -> Warm:
@@ -358,6 +374,29 @@ def _single(hosts: Mapping[str, Hosted], name: str | None) -> Host:
             f"(came: {name})."
         )
     return found
+
+
+def _of_other_items(hosts: Mapping[str, Hosted]) -> list[str]:
+    """Systems that do not speak of the items of the first one, though they share its memory of events."""
+    single = [host for host in hosts.values() if isinstance(host, Host)]
+    found = {host.name: difference(single[0].warm.own_ids, host.warm.own_ids) for host in single[1:]}
+    return [
+        f"{name} was fitted on other items than {single[0].name} ({words}); an event counts only for the systems that "
+        "know its item"
+        for name, words in found.items()
+        if words is not None
+    ]
+
+
+def _ahead(hosts: Mapping[str, Hosted]) -> list[str]:
+    """Systems whose logs end after now: events that are reported would be older than all that they know."""
+    now = time.time() + AHEAD
+    newest = {host.name: host.warm.newest for host in hosts.values() if isinstance(host, Host)}
+    return [
+        f"the log of {name} ends in the future (Unix time {last}): reported events will not count until then"
+        for name, last in newest.items()
+        if last is not None and last > now
+    ]
 
 
 def _run_of(host: Hosted) -> str:

@@ -9,6 +9,7 @@ from segue.data.audit import Audit, audit
 from segue.service.dependencies import ServiceOf
 from segue.service.looks import LooksOf, stamp
 from segue.service.problems import Problem
+from segue.service.reading import reading
 from segue.workflows.runs import experiment_of, split_of
 
 router = APIRouter(tags=["runs"])
@@ -26,5 +27,6 @@ def show_audit(name: str, service: ServiceOf, looks: LooksOf) -> Audit:
         except SettingsError as error:
             raise Problem(404, "no-audit", "Nothing to look over", str(error)) from None
 
-    found: Audit = looks.answers.get(("audit", stamp(folder)), read)
+    with reading(name, folder):
+        found: Audit = looks.answers.get(("audit", stamp(folder)), read)
     return found
