@@ -113,8 +113,8 @@ def _limits(settings: ServiceSettings) -> str:
     if not settings.allowed:
         return "requests are not limited (--rate none)"
     return (
-        f"each client address may make {settings.allowed:g} requests a second and {settings.burst:g} at once; --rate and "
-        "--burst change it, --rate none lifts it"
+        f"each client address may make {settings.allowed:g} requests a second, and {settings.burst:g} at once; "
+        "--rate and --burst change it, --rate none lifts it"
     )
 
 

@@ -11,8 +11,8 @@ MOST_EVENTS, MOST_HISTORY, MOST_CANDIDATES, MOST_ITEMS, MOST_K = 1000, 1000, 200
 END_OF_TIME = 253_402_300_799
 """The last second of the year 9999."""
 AHEAD = 86_400
-"""Seconds that an event may lie ahead of the service's clock: a day, for clocks and zones that are set wrongly. An event
-of next year would be the user's newest one until then."""
+"""Seconds that an event may lie ahead of the service's clock: a day, for clocks and zones that are set wrongly. An
+event of next year would be the user's newest one until then."""
 UNITS = ((1e17, "nanoseconds"), (1e14, "microseconds"), (1e11, "milliseconds"))
 """From where on a time that was meant as now must have been counted in something smaller than seconds."""
 
@@ -26,8 +26,11 @@ def _plain(text: str) -> str:
 
 def _seconds(time: Any) -> Any:
     """A time that is no number of seconds is told what it probably is."""
-    if isinstance(time, bool) or isinstance(time, str | list | dict) or (isinstance(time, float) and time % 1 != 0):
-        raise PydanticCustomError("seconds", "expected whole Unix seconds as a number, such as 1700000000")
+    if isinstance(time, str) and time.isascii() and time.isdigit() and len(time) <= 20:
+        time = int(time)
+    whole = isinstance(time, int) or (isinstance(time, float) and time % 1 == 0)
+    if time is not None and (isinstance(time, bool) or not whole):
+        raise PydanticCustomError("seconds", "expected whole Unix seconds, such as 1700000000")
     unit = next((name for least, name in UNITS if isinstance(time, int | float) and time >= least), None)
     if unit is not None:
         raise PydanticCustomError("seconds", "expected Unix seconds, and this seems to be {unit}", {"unit": unit})
