@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,6 +66,17 @@ def said(line: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return found
+
+
+def taken(line: socket.socket, pieces: Iterable[bytes], pause: float = 0.02) -> int:
+    """How many pieces were taken, one after the other, before the other side had closed."""
+    for place, piece in enumerate(pieces):
+        try:
+            line.sendall(piece)
+        except OSError:
+            return place
+        time.sleep(pause)
+    return -1
 
 
 def asked(line: socket.socket, path: str = "/", body: bytes = b"") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ def said(error: Exception, folder: Path, name: str) -> str:
     """
     words = str(error)
     if not isinstance(error, SegueError):
-        _LOG.warning("run %s could not be read", name, exc_info=error)
+        places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+        ours = [f"{file}:{line}" for file, line in places if "segue" in file]
         words = f"{name} is damaged: {type(error).__name__}: {words[:SHOWN]}"
+        _LOG.warning("%s (%s)", words, ", ".join(ours[-1:]))
     return words.replace(str(folder), name).encode("utf-8", "replace").decode()
