@@ -25,8 +25,9 @@ from segue.service.problems import Problem, not_found, unavailable
 from segue.service.questions import ForItems, Items, Question, popular
 from segue.service.reading import reading
 from segue.service.recent_events import RecentEvents
+from segue.service.remarks import remarks
 from segue.service.same_catalog import difference
-from segue.service.schemas import AHEAD, RecommendAnswer
+from segue.service.schemas import RecommendAnswer
 from segue.service.settings import ServiceSettings
 from segue.service.shelf import Shelf
 from segue.service.traffic_split import TrafficSplit
@@ -270,7 +271,7 @@ class Service:
             )
         split = TrafficSplit(settings.traffic, list(hosts))
         self._items_seen = max((note.place for note in notes), default=0)
-        self.remarks = [*_of_other_items(hosts), *_ahead(hosts)]
+        self.remarks = remarks(hosts.values())
         self.hosts, self.split = hosts, split
 
     def _open(self, run: str, folder: Path, notes: Sequence[ItemNote]) -> Warm:
@@ -374,29 +375,6 @@ def _single(hosts: Mapping[str, Hosted], name: str | None) -> Host:
             f"(came: {name})."
         )
     return found
-
-
-def _of_other_items(hosts: Mapping[str, Hosted]) -> list[str]:
-    """Systems that do not speak of the items of the first one, though they share its memory of events."""
-    single = [host for host in hosts.values() if isinstance(host, Host)]
-    found = {host.name: difference(single[0].warm.own_ids, host.warm.own_ids) for host in single[1:]}
-    return [
-        f"{name} was fitted on other items than {single[0].name} ({words}); an event counts only for the systems that "
-        "know its item"
-        for name, words in found.items()
-        if words is not None
-    ]
-
-
-def _ahead(hosts: Mapping[str, Hosted]) -> list[str]:
-    """Systems whose logs end after now: events that are reported would be older than all that they know."""
-    now = time.time() + AHEAD
-    newest = {host.name: host.warm.newest for host in hosts.values() if isinstance(host, Host)}
-    return [
-        f"the log of {name} ends in the future (Unix time {last}): reported events will not count until then"
-        for name, last in newest.items()
-        if last is not None and last > now
-    ]
 
 
 def _run_of(host: Hosted) -> str:
