@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -288,3 +289,14 @@ def test_one_broken_row_leaves_the_rest_of_the_ledger(client: TestClient, tmp_pa
     page = ask(client, "/ledger")
     assert len(page["rows"]) == 1
     assert page["note"].startswith("1 files cannot be shown: odd.json is not a ledger row")
+
+
+def test_a_file_that_was_replaced_with_its_size_and_time_kept_is_read_again(studio_shelf: Path, tmp_path: Path) -> None:
+    shutil.copytree(studio_shelf / "popularity", tmp_path / "run")
+    looks, report = Looks(), tmp_path / "run" / "report.json"
+    seed = line_of("run", tmp_path / "run", looks).seed
+    status, text = report.stat(), report.read_text()
+    report.write_text(text.replace(f'"seed": {seed}', f'"seed": {seed + 1}'))
+    os.utime(report, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert report.stat().st_size == status.st_size
+    assert line_of("run", tmp_path / "run", looks).seed == seed + 1
