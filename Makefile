@@ -3,16 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The versions that are tested; `make test LOCK=` takes the newest ones within the ranges of pyproject.toml instead.
+LOCK ?= requirements.lock
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test check audit bench docs images clean
+.PHONY: demo test check audit lock bench docs images clean
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Segue needs Python 3.11 or newer; point PYTHON at one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' $(addprefix --constraint ,$(LOCK))
 	@touch $@
 
 demo: $(STAMP)  ## fit, measure and ask a generative recommender on the simulated world
@@ -38,6 +40,15 @@ check: $(STAMP)  ## format, lint, types, import contract and the quick tests, in
 
 audit: $(STAMP)  ## known vulnerabilities of what is installed
 	$(BIN)/python .ci/audit
+
+lock:  ## write requirements.lock: the newest versions within the ranges, as a fresh environment gets them
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --upgrade pip
+	build/lock/bin/python -m pip install --quiet --editable '.[dev]'
+	build/lock/bin/python .ci/lock > build/requirements.lock
+	mv build/requirements.lock requirements.lock
+	rm -rf build/lock
 
 bench: $(STAMP)  ## ours beside the peers, each in an environment of its own; takes an hour on a quiet machine
 	$(BIN)/python benchmarks/environments.py

@@ -3,14 +3,18 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = sorted((ROOT / "src" / "segue").rglob("*.py"))
 SPEAKS_HTTP = tuple(
-    f"segue.service.{name}" for name in ("app", "dependencies", "document", "gate", "listen", "looks", "routes")
+    f"segue.service.{name}"
+    for name in ("app", "dependencies", "document", "gate", "heads", "listen", "looks", "routes")
 )
 """The adapter to the packages of the extra `serve`, imported when a service is started."""
 LIBRARY = [str(path.relative_to(ROOT / "src")).removesuffix(".py").replace("/", ".") for path in SOURCE]
@@ -34,6 +38,18 @@ def test_a_file_says_in_its_first_line_what_it_is() -> None:
 def test_nothing_is_left_for_an_unnamed_day() -> None:
     left = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
     assert [str(path) for path in SOURCE if left.search(path.read_text())] == []
+
+
+def test_every_package_that_is_tested_is_locked_within_its_range() -> None:
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*==[0-9][a-z0-9.]*", line)] == []
+    locked = dict(line.split("==") for line in lines)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [Requirement(one) for one in (*project["dependencies"], *project["optional-dependencies"]["dev"])]
+    extras = {extra for one in named if one.name == "segue" for extra in one.extras}
+    named += [Requirement(one) for extra in extras for one in project["optional-dependencies"][extra]]
+    wanted = {canonicalize_name(one.name): one.specifier for one in named if one.name != "segue"}
+    assert {name: str(range_) for name, range_ in wanted.items() if locked.get(name, "0") not in range_} == {}
 
 
 def test_nobody_prints_but_the_command_line() -> None:

@@ -80,6 +80,7 @@ def test_get_shows_the_licence_first_and_asks(monkeypatch, tmp_path):
     refused = CliRunner().invoke(app, ["get", "mini"], input="n\n")
     assert refused.exit_code == 1
     assert "MUST NOT BE SOLD" in refused.output
+    assert "Not checked: no checksum is published" in refused.output
     assert list(tmp_path.iterdir()) == []
     assert "cannot be reached" in run("get", "mini", "--accept-licence", wrong=DataError)
     assert "did you mean 'ml-100k'" in run("get", "ml-100", wrong=DataError)

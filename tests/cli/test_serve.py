@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segue.cli.serve import _shares, _token
+from segue.cli.serve import _rate, _shares, _token
 from segue.core.errors import SettingsError
 from segue.service.listen import bound
 from segue.service.settings import ServiceSettings
@@ -18,6 +18,13 @@ def test_shares_are_read_and_wrong_ones_refused() -> None:
     for wrong in ("a", "a=x", "a=0", "=1=", "a=-1"):
         with pytest.raises(SettingsError, match="NAME=SHARE"):
             _shares(wrong)
+
+
+def test_a_rate_is_a_number_or_none() -> None:
+    assert (_rate(None), _rate("none"), _rate("0"), _rate("2.5")) == (None, 0.0, 0.0, 2.5)
+    for wrong in ("fast", "-1", "nan", "inf"):
+        with pytest.raises(SettingsError, match=f"--rate {wrong}: expected requests a second"):
+            _rate(wrong)
 
 
 def test_a_token_comes_from_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,24 @@
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import threading
+import urllib.request
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from segue.core.errors import DataError
+from segue.data import download
 from segue.data.download import fetch, get, unpack
 from segue.data.public_sets import PUBLIC_SETS, PublicSet, RemoteFile
 
 
 def zipped(names):
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in names.items():
             archive.writestr(name, content)
     return stream.getvalue()
@@ -156,6 +159,15 @@ def test_a_file_that_is_there_is_checked_and_not_fetched(server, tmp_path):
         fetch(RemoteFile(f"{server.address}/a.bin", "0" * 32), tmp_path)
 
 
+def test_nobody_is_sent_from_https_to_http():
+    steps = download._NoStepDown()
+    secure, plain = (urllib.request.Request(f"{scheme}://publisher.example/a.zip") for scheme in ("https", "http"))
+    with pytest.raises(DataError, match=r"sends us on to http://other\.example/a\.zip, which is not https"):
+        steps.redirect_request(secure, None, 302, "Found", {}, "http://other.example/a.zip")
+    for request, to in ((secure, "https://other.example/a.zip"), (plain, "http://other.example/a.zip")):
+        assert steps.redirect_request(request, None, 302, "Found", {}, to).full_url == to
+
+
 def test_a_missing_file_is_said_at_once_and_a_busy_server_asked_again(server, tmp_path):
     with pytest.raises(DataError, match=r"answers 404.*home page"):
         fetch(RemoteFile(f"{server.address}/gone.zip"), tmp_path)
@@ -184,6 +196,32 @@ def test_archives_that_point_outside_are_refused_whole(tmp_path, name, kind):
     assert sorted(path.name for path in tmp_path.rglob("*")) == [f"a.{kind}", "inside"]
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_an_archive_that_unpacks_to_a_thousandfold_is_refused_whole(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(download, "SMALL", 1_000_000)
+    names = {"good.txt": b"1", "bomb.txt": bytes(2_000_000)}
+    packed = zipped(names) if kind == "zip" else tarred(names)
+    (tmp_path / f"a.{kind}").write_bytes(packed)
+    with pytest.raises(DataError, match=r"more than 1,000,000 bytes.*nothing was unpacked"):
+        unpack(tmp_path / f"a.{kind}", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"a.{kind}"]
+    monkeypatch.setattr(download, "SMALL", 2_000_001)
+    unpack(tmp_path / f"a.{kind}", tmp_path)
+    assert (tmp_path / "bomb.txt").stat().st_size == 2_000_000
+
+
+def test_an_archive_of_too_many_files_or_for_a_full_disk_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "a.zip").write_bytes(zipped({"x": b"1", "y": b"23"}))
+    with monkeypatch.context() as patched:
+        patched.setattr(download, "MEMBERS", 1)
+        with pytest.raises(DataError, match=r"or 1 files"):
+            unpack(tmp_path / "a.zip", tmp_path)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 7, 2))
+    with pytest.raises(DataError, match=r"unpacks to 3 bytes and more, and .* has room for 2"):
+        unpack(tmp_path / "a.zip", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
 def test_a_damaged_archive_is_named(tmp_path):
     (tmp_path / "a.zip").write_bytes(zipped({"x": b"1" * 999})[:-30])
     with pytest.raises(DataError, match=r"a\.zip is not a whole zip"):
@@ -209,5 +247,9 @@ def test_the_list_has_what_a_person_needs(tmp_path):
         assert entry.name == name
         assert entry.licence
         assert bool(entry.files) != bool(entry.manual)
+        assert all(file.address.startswith("https://") for file in entry.files)
+        certain = name.startswith(("ml-", "kuairand")) and name != "ml-latest-small"
+        if entry.files:
+            assert entry.checked.startswith("Checked" if certain else "Not checked: no checksum is published")
     with pytest.raises(DataError, match=r"tianchi.*segue data prepare"):
         get(PUBLIC_SETS["taobao"], tmp_path / "raw")

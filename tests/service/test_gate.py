@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from segue.service.gate import Gate
@@ -108,6 +109,44 @@ def test_each_client_has_a_rate_of_its_own() -> None:
     assert int(ask(limited)[1]["retry-after"]) > 1
     assert ask(limited, client="10.0.0.1")[0] == 200
     assert ask(limited, path="/health")[0] == 200
+
+
+def test_off_the_loopback_there_is_a_rate_unless_it_is_lifted() -> None:
+    outside: dict[str, Any] = {"host": "0.0.0.0", "token": TOKEN, "burst": 1}
+    key = {"authorization": f"Bearer {TOKEN}"}
+    assert ServiceSettings(**outside).allowed == 100
+    assert ServiceSettings().allowed == 0
+    assert ServiceSettings(rate=5).allowed == 5
+    limited, lifted = gate(**outside), gate(**outside, rate=0)
+    assert [ask(limited, key)[0] for _ in range(2)] == [200, 429]
+    assert [ask(lifted, key)[0] for _ in range(2)] == [200, 200]
+
+
+def test_who_guesses_tokens_is_slowed_down_and_nobody_else_at_that_address() -> None:
+    guarded = gate(token=TOKEN, rate=0.001, burst=2)
+    wrong, right = {"authorization": "Bearer no"}, {"authorization": f"Bearer {TOKEN}"}
+    assert [ask(guarded, wrong)[0] for _ in range(3)] == [401, 401, 429]
+    assert ask(guarded, right)[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/events", "/health", "/", "/nowhere"])
+def test_a_handshake_of_websockets_is_told_that_there_are_none(path: str) -> None:
+    status, headers, body = ask(gate(), {"upgrade": "WebSocket", "connection": "Upgrade"}, path=path)
+    assert (status, headers["content-type"]) == (404, "application/problem+json")
+    assert json.loads(body)["type"] == "urn:segue:problem:no-websocket"
+
+
+def test_a_server_that_reads_websockets_is_told_to_close_them() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(gate()({"type": "websocket", "path": "/events", "headers": []}, receive, send))
+    assert [message["type"] for message in sent] == ["websocket.close"]
 
 
 def test_a_fault_is_a_problem_that_tells_nothing_of_the_inside() -> None:

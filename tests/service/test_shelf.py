@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,10 @@ def test_folders_of_one_name_are_told_apart_by_their_parents(tmp_path: Path) -> 
     third = run(tmp_path / "z" / "x" / "a")
     with pytest.raises(RunError, match="rename one"):
         Shelf([one, third])
+
+
+def test_a_name_that_is_no_text_and_a_link_to_itself_are_passed_over(tmp_path: Path) -> None:
+    fine = run(tmp_path / "fine")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    run(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")))
+    assert dict(Shelf([], [tmp_path]).runs()) == {"fine": fine}

@@ -18,7 +18,7 @@ from segue.workflows.runs import dataset_of, open_run
 from service.served import served
 
 SYSTEMS = ("sasrec", "tokens")
-ITEMS, USERS, LATER = 40, 60, 1_900_000_000
+ITEMS, USERS, LATER = 40, 60, 1_740_000_000
 NUMBERS = count()
 """So that each example has users and events of its own."""
 

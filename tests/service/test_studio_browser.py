@@ -312,6 +312,33 @@ def test_a_run_is_swapped_in_only_when_confirmed(studio: Studio, server: StudioS
         assert runs() == [after, "tokens"]
 
 
+def test_a_run_of_other_items_is_swapped_in_only_when_that_is_meant(studio: Studio) -> None:
+    asked: list[Any] = []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        if asked[-1].get("other_catalog"):
+            route.fulfill(json={"name": "sasrec", "before": "sasrec", "now": "popularity", "seconds": 0.1})
+        else:
+            kind, detail = "urn:segue:problem:other-catalog", "popularity has 40 items against 44."
+            problem = {"type": kind, "title": "Fitted on other items", "status": 409, "detail": detail, "errors": []}
+            route.fulfill(status=409, content_type="application/problem+json", json=problem)
+
+    studio.provoked = True
+    studio.page.route("**/swap", answer)
+    studio.open("live")
+    for meant in ("Leave it", "Swap it in all the same"):
+        studio.page.get_by_label("Run to swap into sasrec").select_option("popularity")
+        studio.page.get_by_role("button", name="Swap in…").first.click()
+        studio.page.get_by_role("dialog").get_by_role("button", name="Swap it in").click()
+        dialog = studio.page.get_by_role("dialog")
+        expect(dialog).to_contain_text("40 items against 44")
+        dialog.get_by_role("button", name=meant).click()
+    expect(studio.page.locator("main").get_by_text("sasrec answers with popularity")).to_be_visible()
+    first, again = {"run": "popularity"}, {"run": "popularity", "other_catalog": True}
+    assert asked == [first, first, again]
+
+
 def test_traffic_is_counted_while_one_looks(studio: Studio, server: StudioServer) -> None:
     studio.open("live")
     for _ in range(5):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -227,3 +228,75 @@ def test_a_run_that_changes_is_read_again(studio_shelf: Path, tmp_path: Path) ->
     assert line_of("run", tmp_path / "run", looks) is before
     (tmp_path / "run" / "report.json").unlink()
     assert line_of("run", tmp_path / "run", looks).metrics == {}
+
+
+HOSTILE: dict[str, tuple[str, bytes]] = {
+    "a report in UTF-16": ("report.json", "{}".encode("utf-16")),
+    "a report without bottom": ("report.json", b"[" * 100_000),
+    "a report that is a list": ("report.json", b"[1, 2]"),
+    "half of a letter in a report": ("report.json", b'{"dataset": {"name": "\\ud800"}}'),
+    "a recipe that is no text": ("recipe.yaml", b"recipe: \xff\xfe"),
+    "a recipe without bottom": ("recipe.yaml", b"[" * 2_000),
+    "a curve that is no text": ("metrics.jsonl", b'{"step": 1, "loss": "\xff\xfe"}\n'),
+    "a curve of lists": ("metrics.jsonl", b"[1]\n"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_one_broken_run_takes_neither_the_list_nor_the_other_pages_with_it(
+    client: TestClient, studio_shelf: Path, tmp_path: Path, what: str
+) -> None:
+    shutil.copytree(studio_shelf / "tokens", tmp_path / "broken")
+    name, contents = HOSTILE[what]
+    (tmp_path / "broken" / name).write_bytes(contents)
+    client.app.state.service.shelf = Shelf([], [studio_shelf, tmp_path])  # type: ignore[attr-defined]
+    lines = {line["name"]: line for line in ask(client, "/runs")["runs"]}
+    assert len(lines) == 5
+    assert [name for name, line in lines.items() if line["problem"]] == (["broken"] if name != "metrics.jsonl" else [])
+    refused = ask(client, "/runs/broken", 409)
+    assert refused["type"] == "urn:segue:problem:unreadable-run"
+    assert str(tmp_path) not in refused["detail"]
+    if name == "report.json":
+        told = ask(client, "/comparison", 409, run=["sasrec", "broken"])
+        assert "broken" in told["detail"]
+    for path in ("codes", "codes/items", "codes/items/i01", "health", "audit"):
+        needed = {"recipe.yaml", "report.json"} if path == "health" else {"recipe.yaml"}
+        assert client.get(f"/runs/broken/{path}").status_code == (409 if name in needed else 200)
+    assert ask(client, "/runs/sasrec")["name"] == "sasrec"
+
+
+def test_a_run_whose_files_may_not_be_read_is_read_when_they_may(
+    client: TestClient, studio_shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> Any:
+        raise PermissionError(13, "Permission denied", str(folder / "report.json"))
+
+    client.app.state.service.shelf = Shelf([studio_shelf / "sasrec"])  # type: ignore[attr-defined]
+    with monkeypatch.context() as patched:
+        patched.setattr("segue.service.routes.runs.read_report", refuse)
+        (line,) = ask(client, "/runs")["runs"]
+        assert "sasrec is damaged: PermissionError" in line["problem"]
+        assert str(studio_shelf) not in line["problem"]
+    assert ask(client, "/runs")["runs"][0]["problem"] is None
+
+
+def test_one_broken_row_leaves_the_rest_of_the_ledger(client: TestClient, tmp_path: Path) -> None:
+    ledger = Path(__file__).resolve().parents[2] / "ledger"
+    row = sorted(ledger.glob("*.json"))[0]
+    shutil.copy(row, tmp_path / row.name)
+    (tmp_path / "odd.json").write_bytes(b"\xff\xfe{}")
+    client.app.state.service.settings = ServiceSettings(ledger=tmp_path)  # type: ignore[attr-defined]
+    page = ask(client, "/ledger")
+    assert len(page["rows"]) == 1
+    assert page["note"].startswith("1 files cannot be shown: odd.json is not a ledger row")
+
+
+def test_a_file_that_was_replaced_with_its_size_and_time_kept_is_read_again(studio_shelf: Path, tmp_path: Path) -> None:
+    shutil.copytree(studio_shelf / "popularity", tmp_path / "run")
+    looks, report = Looks(), tmp_path / "run" / "report.json"
+    seed = line_of("run", tmp_path / "run", looks).seed
+    status, text = report.stat(), report.read_text()
+    report.write_text(text.replace(f'"seed": {seed}', f'"seed": {seed + 1}'))
+    os.utime(report, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert report.stat().st_size == status.st_size
+    assert line_of("run", tmp_path / "run", looks).seed == seed + 1

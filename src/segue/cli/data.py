@@ -181,7 +181,12 @@ def get(
 
     if name is None:
         table = {
-            entry.name: {"title": entry.title, "home": entry.home, "licence": entry.licence}
+            entry.name: {
+                "title": entry.title,
+                "home": entry.home,
+                "licence": entry.licence,
+                "checked": entry.manual or entry.checked,
+            }
             for entry in PUBLIC_SETS.values()
         }
         if as_json:
@@ -195,7 +200,8 @@ def get(
             f"no public set is called '{name}'{nearest(name, PUBLIC_SETS)} Known: {', '.join(PUBLIC_SETS)}."
         )
     chosen = PUBLIC_SETS[name]
-    typer.echo(f"{chosen.title}\n{chosen.home}\n{chosen.licence}", err=True)
+    checked = f"\n{chosen.checked}" if chosen.manual is None else ""
+    typer.echo(f"{chosen.title}\n{chosen.home}\n{chosen.licence}{checked}", err=True)
     if not accept_licence and chosen.manual is None and not typer.confirm("Do you accept these terms?", err=True):
         raise typer.Exit(1)
     folder = out or Path("raw") / name

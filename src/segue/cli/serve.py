@@ -51,8 +51,17 @@ def serve(
     batch: Annotated[int, typer.Option(min=1, help="Requests answered together at most.")] = 64,
     waiting: Annotated[int, typer.Option(min=1, help="Requests that may wait for a system before 503.")] = 512,
     deadline: Annotated[float, typer.Option(min=0.1, help="Seconds until a request is given up with 503.")] = 10.0,
-    rate: Annotated[float, typer.Option(min=0, help="Requests a second for each client; 0 sets no limit.")] = 0.0,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            help="Requests a second for each client address; none sets no limit. 100 unless only this machine can ask.",
+            show_default=False,
+        ),
+    ] = None,
     burst: Annotated[int, typer.Option(min=1, help="Requests of a client at once before --rate counts.")] = 100,
+    connections: Annotated[
+        int, typer.Option(min=0, help="Connections that one client address may have open; 0 sets no bound.")
+    ] = 256,
     kept: Annotated[float, typer.Option(min=0, help="Megabytes a system keeps of histories it has read.")] = 256.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch for one answer.")] = 1,
     ledger: Annotated[Path | None, typer.Option(help="A folder of ledger rows for the studio.")] = None,
@@ -84,16 +93,13 @@ def serve(
     settings = ServiceSettings(
         host=host, port=port, token=_token(token_file), names=tuple(name or ()), traffic=_shares(traffic),
         retriever=retriever, ranker=ranker, candidates=candidates, fallback=fallback, batch=batch, waiting=waiting,
-        deadline=deadline, rate=rate, burst=burst, kept_megabytes=kept, threads=threads, ledger=ledger,
+        deadline=deadline, rate=_rate(rate), burst=burst, connections=connections, kept_megabytes=kept, threads=threads,
+        ledger=ledger,
     )  # fmt: skip
     listener = bound(settings)
-    where = store or f"sqlite:///{runs[0].resolve().parent / 'live.sqlite'}"
-    service = Service(settings, given, served, open_store(where), place)
-    listen(
-        service,
-        listener,
-        Listening(say=lambda words: typer.echo(words, err=True), store=where if store is None else None),
-    )
+    beside = runs[0].resolve().parent / "live.sqlite" if store is None else None
+    service = Service(settings, given, served, open_store(store or f"sqlite:///{beside}"), place)
+    listen(service, listener, Listening(say=lambda words: typer.echo(words, err=True), store=beside))
 
 
 def _token(file: Path | None) -> str | None:
@@ -112,6 +118,20 @@ def _token(file: Path | None) -> str | None:
             "'openssl rand -hex 32'."
         )
     return token
+
+
+def _rate(text: str | None) -> float | None:
+    from segue.core.errors import SettingsError
+
+    if text is None:
+        return None
+    try:
+        rate = 0.0 if text.strip().lower() == "none" else float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate < float("inf"):
+        raise SettingsError(f"--rate {text}: expected requests a second, such as 50, or none for no limit.")
+    return rate
 
 
 def _shares(text: str | None) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import gzip
 import hashlib
 import http.client
 import json
+import shutil
 import tarfile
 import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +24,11 @@ Progress = Callable[[str, int, int | None], None]
 """Is told the file, the bytes that are there, and the bytes it will have (where the server says)."""
 
 _BLOCK = 1 << 18
+MEMBERS = 100_000
+"""Files of one archive at most."""
+SMALL, RATIO = 1_000_000_000, 50
+"""Bytes that any archive may unpack to, and how many times its own size a larger one may: real sets are packed to a
+fifth, and a thousandfold is an attack."""
 RECEIPT = "received.json"
 
 
@@ -36,7 +43,9 @@ def get(chosen: PublicSet, folder: Path, progress: Progress | None = None) -> Pa
     if chosen.manual:
         raise DataError(f"{chosen.name} cannot be fetched by a program. {chosen.manual}")
     folder.mkdir(parents=True, exist_ok=True)
-    receipt: dict[str, Any] = {"name": chosen.name, "licence": chosen.licence, "home": chosen.home, "files": []}
+    receipt: dict[str, Any] = {
+        "name": chosen.name, "licence": chosen.licence, "home": chosen.home, "checked": chosen.checked, "files": [],
+    }  # fmt: skip
     for remote in chosen.files:
         file = fetch(remote, folder, progress)
         receipt["files"].append(
@@ -93,24 +102,38 @@ def unpack(file: Path, folder: Path) -> None:
     """Unpacks .zip and .tar.gz into `folder`; a single .gz is left as it is, since every reader takes it.
 
     Raises:
-        DataError: the archive is damaged, or a name in it points outside the folder.
+        DataError: the archive is damaged, it unpacks to more than the disk or good sense allow, or a name in it points
+            outside the folder.
     """
     if file.name.endswith(".zip"):
         try:
             with zipfile.ZipFile(file) as archive:
-                for name in archive.namelist():
-                    _safe(name, file)
+                _check_members(((one.filename, one.file_size) for one in archive.infolist()), file, folder)
                 archive.extractall(folder)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise DataError(f"{file} is not a whole zip archive ({error}); delete it and fetch it again.") from None
     elif file.name.endswith((".tar.gz", ".tgz")):
         try:
             with tarfile.open(file) as packed:
-                for member in packed.getmembers():
-                    _safe(member.name, file)
+                _check_members(((one.name, one.size) for one in packed), file, folder)
                 packed.extractall(folder, filter="data")
-        except (tarfile.TarError, gzip.BadGzipFile, EOFError) as error:
+        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise DataError(f"{file} could not be unpacked ({error}); delete it and fetch it again.") from None
+
+
+class _NoStepDown(urllib.request.HTTPRedirectHandler):
+    """Goes where a publisher sends us, but not from https to something that anybody on the way could write."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if req.full_url.startswith("https:") and not newurl.startswith("https:"):
+            raise DataError(
+                f"{req.full_url}: the server sends us on to {newurl}, which is not https; nothing was fetched. Look at "
+                "the publisher's home page."
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_NoStepDown)
 
 
 def _receive(remote: RemoteFile, part: Path, progress: Progress) -> bool:
@@ -120,7 +143,7 @@ def _receive(remote: RemoteFile, part: Path, progress: Progress) -> bool:
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        response = urllib.request.urlopen(request, timeout=60)
+        response = _OPENER.open(request, timeout=60)
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:  # nothing is left to send: the part is whole, or not of this file
             if (error.headers.get("Content-Range") or "").rpartition("/")[2] == str(have):
@@ -157,6 +180,25 @@ def _check(remote: RemoteFile, file: Path, remedy: str, *, delete: bool = False)
 def _hash(file: Path, kind: str) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, kind).hexdigest()
+
+
+def _check_members(members: Iterable[tuple[str, int]], file: Path, folder: Path) -> None:
+    """Looks at names and sizes as they come, so that what would unpack without end is not read to its end."""
+    allowed = max(SMALL, RATIO * file.stat().st_size)
+    free = shutil.disk_usage(folder).free
+    total = 0
+    for count, (name, size) in enumerate(members, 1):
+        _safe(name, file)
+        total += size
+        if total > allowed or count > MEMBERS:
+            raise DataError(
+                f"{file} would unpack to more than {allowed:,} bytes or {MEMBERS:,} files, which no set of its size "
+                "does; nothing was unpacked."
+            )
+        if total > free:
+            raise DataError(
+                f"{file} unpacks to {total:,} bytes and more, and {folder} has room for {free:,}; nothing was unpacked."
+            )
 
 
 def _safe(name: str, file: Path) -> None:

@@ -20,7 +20,10 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class PublicSet:
-    """A set, its terms in two sentences, and the path inside the folder that `segue data prepare` takes."""
+    """A set, its terms in two sentences, and the path inside the folder that `segue data prepare` takes.
+
+    Addresses are https. Where no checksum is certain, the connection alone says that the file is the publisher's.
+    """
 
     name: str
     title: str
@@ -30,6 +33,16 @@ class PublicSet:
     ready: str = "."
     manual: str | None = None
     """How to get it by hand, for a set that its publisher gives only to people who log in."""
+
+    @property
+    def checked(self) -> str:
+        """By what it is known that the files are the publisher's, in one line."""
+        if all(file.checksum for file in self.files):
+            return "Checked: against the checksum that is published."
+        return (
+            "Not checked: no checksum is published, so https alone vouches for what comes; received.json keeps its "
+            "sha256, to compare with that of somebody else."
+        )
 
 
 _GROUPLENS = (
@@ -69,7 +82,8 @@ def _amazon(name: str, category: str) -> PublicSet:
     )
 
 
-# Checksums: the md5 files of GroupLens for the fixed sets, which independent projects repeat; ml-latest-small changes.
+# Checksums: the md5 files of GroupLens for the fixed sets and the md5 of Zenodo's page, which independent projects
+# repeat. ml-latest-small changes; SNAP and the Foursquare page give none.
 PUBLIC_SETS: dict[str, PublicSet] = {
     entry.name: entry
     for entry in (
@@ -86,7 +100,11 @@ PUBLIC_SETS: dict[str, PublicSet] = {
             title="KuaiRand-Pure (2022), 45 MB",
             home="https://kuairand.com",
             licence="KuaiRand (Gao et al., CIKM 2022): CC BY-SA 4.0.",
-            files=(RemoteFile("https://zenodo.org/records/10439422/files/KuaiRand-Pure.tar.gz"),),
+            files=(
+                RemoteFile(
+                    "https://zenodo.org/records/10439422/files/KuaiRand-Pure.tar.gz", "0820331067a3784d9691136f772b35a7"
+                ),
+            ),
             ready="KuaiRand-Pure/data",
         ),
         PublicSet(
@@ -94,7 +112,7 @@ PUBLIC_SETS: dict[str, PublicSet] = {
             title="Foursquare check-ins of New York and Tokyo (TSMC 2014), 25 MB",
             home="https://sites.google.com/site/yangdingqi/home/foursquare-dataset",
             licence="Published for research; no commercial use. Cite Yang et al. 2015, IEEE Trans. SMC 45(1).",
-            files=(RemoteFile("http://www-public.tem-tsp.eu/~zhang_da/pub/dataset_tsmc2014.zip"),),
+            files=(RemoteFile("https://www-public.imtbs-tsp.eu/~zhang_da/pub/dataset_tsmc2014.zip"),),
             ready="dataset_tsmc2014",
         ),
         PublicSet(

@@ -22,6 +22,7 @@ from segue.service.event_store import StoreAway
 from segue.service.gate import Gate
 from segue.service.looks import Looks
 from segue.service.problems import MEDIA_TYPE, FieldFault, Problem, unavailable
+from segue.service.schemas import FORMS
 from segue.service.service import Service
 
 OFTEN = ("events", "recommend")
@@ -80,15 +81,18 @@ async def _segue_error(request: Request, error: Any) -> Response:
 
 
 async def _invalid(request: Request, error: Any) -> Response:
-    faults = [
-        FieldFault(field=".".join(str(step) for step in one["loc"]), message=_message(one)) for one in error.errors()
-    ]
+    faults = [FieldFault(field=_field(one["loc"]), message=_message(one)) for one in error.errors()]
     broken = any(one["type"] == "json_invalid" for one in error.errors())
     named = "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:3])
     more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
     if broken:
         return _answer(Problem(400, "json", "No valid JSON", named, faults))
     return _answer(Problem(422, "invalid", "Invalid request", f"{named}{more}", faults[:50]))
+
+
+def _field(steps: Sequence[str | int]) -> str:
+    """The path of a field, without the names of forms that were chosen on the way."""
+    return ".".join(str(step) for step in steps if step not in FORMS)
 
 
 def _message(fault: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from segue.service.door import client_of
 from segue.service.meters import Meters
 from segue.service.problems import MEDIA_TYPE, Problem
 from segue.service.settings import LOOPBACK, ServiceSettings
@@ -39,13 +40,16 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: ServiceSettings, meters: Meters) -> None:
         self.app, self.settings, self.meters = app, settings, meters
         self.hosts = {name.lower() for name in (*LOOPBACK, settings.host, *settings.names)}
-        self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self.buckets: OrderedDict[tuple[str, bool], tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "websocket":  # of a server that reads them; ours does not
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         began, status = time.perf_counter(), 500
         started = False
@@ -79,12 +83,20 @@ class Gate:
     def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         self._check_host(headers)
-        client = (scope.get("client") or ("unknown", 0))[0]
+        client = client_of((scope.get("client") or ("unknown", 0))[0])
         path = scope["path"]
-        if self.settings.token is not None and path not in OPEN and not path.startswith("/studio/"):
-            client = self._check_token(headers)
-        if self.settings.rate and path not in ("/health", "/ready"):
-            self._check_rate(client)
+        closed = self.settings.token is not None and path not in OPEN and not path.startswith("/studio/")
+        admitted = not closed or self._has_token(headers)
+        if self.settings.allowed and path not in ("/health", "/ready"):
+            # Strangers who share an address with somebody who has the token do not use up what is allowed to them.
+            self._check_rate((client, closed and admitted))
+        if not admitted:
+            raise Problem(
+                401, "token", "A token is needed", "Send the header 'Authorization: Bearer TOKEN'.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )  # fmt: skip
+        if headers.get("upgrade", "").lower() == "websocket":
+            raise Problem(404, "no-websocket", "No WebSockets", f"There is no WebSocket at {path[:200]}; ask by HTTP.")
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self.settings.body:
             raise _too_large(self.settings.body)
@@ -100,19 +112,14 @@ class Gate:
                 f"This service is not called {name[:100]!r}; it may be given names by --name.",
             )
 
-    def _check_token(self, headers: Headers) -> str:
+    def _has_token(self, headers: Headers) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         wanted = self.settings.token or ""
-        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), wanted.encode()):
-            raise Problem(
-                401, "token", "A token is needed", "Send the header 'Authorization: Bearer TOKEN'.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )  # fmt: skip
-        return "token"
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), wanted.encode())
 
-    def _check_rate(self, client: str) -> None:
+    def _check_rate(self, client: tuple[str, bool]) -> None:
         """A bucket of `burst` requests for each client, filled at `rate` a second."""
-        now, rate, burst = time.monotonic(), self.settings.rate, float(self.settings.burst)
+        now, rate, burst = time.monotonic(), self.settings.allowed, float(self.settings.burst)
         level, since = self.buckets.pop(client, (burst, now))
         level = min(burst, level + (now - since) * rate)
         allowed = level >= 1

@@ -75,12 +75,12 @@ class Looks:
 
 
 def stamp(folder: Path) -> tuple[str, ...]:
-    """Says which files a run folder holds and when they were written: another stamp is another run."""
+    """Says which files a run folder holds and when they were written or replaced: another stamp is another run."""
     found = [str(folder)]
     for name in (RECIPE, WEIGHTS, REPORT, PER_USER, METRICS):
         try:
             status = (folder / name).stat()
-            found.append(f"{status.st_mtime_ns}-{status.st_size}")
+            found.append(f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_size}")
         except OSError:
             found.append("")
     return tuple(found)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 MOST_EVENTS, MOST_HISTORY, MOST_CANDIDATES, MOST_ITEMS, MOST_K = 1000, 1000, 2000, 1000, 200
 END_OF_TIME = 253_402_300_799
 """The last second of the year 9999."""
+AHEAD = 86_400
+"""Seconds that an event may lie ahead of the service's clock: a day, for clocks and zones that are set wrongly. An
+event of next year would be the user's newest one until then."""
+UNITS = ((1e17, "nanoseconds"), (1e14, "microseconds"), (1e11, "milliseconds"))
+"""From where on a time that was meant as now must have been counted in something smaller than seconds."""
 
 
 def _plain(text: str) -> str:
@@ -19,11 +24,29 @@ def _plain(text: str) -> str:
     return text
 
 
+def _seconds(time: Any) -> Any:
+    """A time that is no number of seconds is told what it probably is."""
+    if isinstance(time, str) and time.isascii() and time.isdigit() and len(time) <= 20:
+        time = int(time)
+    whole = isinstance(time, int) or (isinstance(time, float) and time % 1 == 0)
+    if time is not None and (isinstance(time, bool) or not whole):
+        raise PydanticCustomError("seconds", "expected whole Unix seconds, such as 1700000000")
+    unit = next((name for least, name in UNITS if isinstance(time, int | float) and time >= least), None)
+    if unit is not None:
+        raise PydanticCustomError("seconds", "expected Unix seconds, and this seems to be {unit}", {"unit": unit})
+    return time
+
+
 Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain)]
 Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_plain)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_plain)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Time = Annotated[int, Field(ge=0, le=END_OF_TIME)]
+Time = Annotated[int, Field(ge=0, le=END_OF_TIME), BeforeValidator(_seconds)]
+
+
+def _has(body: Any, field: str) -> bool:
+    """Whether a body, read or not yet read, has a field."""
+    return field in body if isinstance(body, dict) else hasattr(body, field)
 
 
 class _Body(BaseModel):
@@ -42,7 +65,7 @@ class EventBody(_Body):
     user_id: Id
     item_id: Id
     time: Time | None = None
-    """Unix seconds; now unless given."""
+    """Unix seconds, at most a day ahead of now; now unless given."""
     actions: dict[Name, Literal[0, 1]] = Field(default_factory=dict, max_length=50)
     """What was done, such as {"click": 1, "like": 0}; rankers read it."""
 
@@ -51,6 +74,13 @@ class EventsBody(_Body):
     """Several events, kept all or none."""
 
     events: list[EventBody] = Field(min_length=1, max_length=MOST_EVENTS)
+
+
+Report = Annotated[
+    Annotated[EventsBody, Tag("EventsBody")] | Annotated[EventBody, Tag("EventBody")],
+    Discriminator(lambda body: "EventsBody" if _has(body, "events") else "EventBody"),
+]
+"""One event or several; whichever was meant is the one whose faults are named."""
 
 
 class EventsAnswer(_Answer):
@@ -62,6 +92,8 @@ class EventsAnswer(_Answer):
     """Events whose id was known."""
     unknown_items: list[str]
     """Items that no system knows; their events are kept, and count once the item is there."""
+    note: str | None = None
+    """What to look at; left out where there is nothing."""
 
 
 class AnyOf(_Body):
@@ -83,6 +115,14 @@ class Between(_Body):
         if self.at_least is None and self.at_most is None:
             raise PydanticCustomError("bounds", "expected at_least, at_most, or both")
         return self
+
+
+Filter = Annotated[
+    Annotated[AnyOf, Tag("AnyOf")] | Annotated[Between, Tag("Between")],
+    Discriminator(lambda body: "AnyOf" if _has(body, "any_of") else "Between"),
+]
+FORMS = frozenset({"EventsBody", "EventBody", "AnyOf", "Between"})
+"""Names of forms that a part of a body may have; they are no fields."""
 
 
 class _Asking(_Body):
@@ -113,7 +153,7 @@ class RecommendBody(_Asking):
     """Only these items."""
     deny: list[Id] | None = Field(default=None, max_length=MOST_ITEMS)
     """None of these items."""
-    where: list[AnyOf | Between] = Field(default_factory=list, max_length=10)
+    where: list[Filter] = Field(default_factory=list, max_length=10)
     """Only items of which all of this is true, by columns of the catalog."""
 
 
@@ -161,6 +201,8 @@ class SwapBody(_Body):
 
     run: Name
     """One of `GET /runs`."""
+    other_catalog: bool = False
+    """Whether it may have been fitted on other items than the run before it, as a later run on a longer log was."""
 
 
 class ItemTitle(_Answer):
@@ -231,6 +273,11 @@ class AddedAnswer(_Answer):
     """What became of new items."""
 
     added: list[str]
+    """Those that nobody knew."""
+    returned: list[str] = Field(default_factory=list)
+    """Those that had been withdrawn, and may be recommended again."""
+    unchanged: list[str] = Field(default_factory=list)
+    """Those that were known and available; what was said of them now was not taken over."""
     recommendable: dict[str, list[str]]
     """By system: which of them it can recommend."""
     not_recommendable: dict[str, dict[str, str]]

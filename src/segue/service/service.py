@@ -21,9 +21,12 @@ from segue.service.event_store import EventStore, StoreAway
 from segue.service.host import Host, Hosted
 from segue.service.meters import Meters
 from segue.service.pipeline import Pipeline
-from segue.service.problems import not_found, unavailable
+from segue.service.problems import Problem, not_found, unavailable
 from segue.service.questions import ForItems, Items, Question, popular
+from segue.service.reading import reading
 from segue.service.recent_events import RecentEvents
+from segue.service.remarks import remarks
+from segue.service.same_catalog import difference
 from segue.service.schemas import RecommendAnswer
 from segue.service.settings import ServiceSettings
 from segue.service.shelf import Shelf
@@ -74,6 +77,8 @@ class Service:
         self.split: TrafficSplit | None = None
         self.broken: str | None = None
         """Why the systems could not be loaded."""
+        self.remarks: list[str] = []
+        """What is odd about the systems that were loaded, for whoever started the service."""
         self._items_seen = 0
         self._changing = asyncio.Lock()
         self._background: list[asyncio.Task[Any]] = []
@@ -190,12 +195,15 @@ class Service:
             for host, warm in changed:
                 host.swap(warm)
 
-    async def swap(self, name: str, run: str) -> tuple[str, float]:
+    async def swap(self, name: str, run: str, *, other_catalog: bool = False) -> tuple[str, float]:
         """Load a run of the shelf and let it take over a system's name; the run before it, and the seconds it took.
 
+        Args:
+            other_catalog: whether the run may have been fitted on other items.
+
         Raises:
-            Problem: there is no such system or run.
-            SegueError: the run cannot be loaded; the system goes on as it was.
+            Problem: there is no such system or run, it cannot be loaded, or it speaks of other items; the system goes
+                on as it was.
         """
         host = self.host(name)
         if not isinstance(host, Host):
@@ -204,7 +212,15 @@ class Service:
         began = time.monotonic()
         async with self._changing:
             notes = await asyncio.to_thread(self.store.items)
-            warm = await asyncio.to_thread(self._open, run, folder, notes)
+            with reading(run, folder):
+                warm = await asyncio.to_thread(self._open, run, folder, notes)
+            differs = difference(host.warm.own_ids, warm.own_ids, host.warm.added)
+            if differs is not None and not other_catalog:
+                raise Problem(
+                    409, "other-catalog", "Fitted on other items",
+                    f"{run} does not have the catalog of {host.warm.run}: {differs}. Nothing was changed. If it is a "
+                    'later run on the same data, allow it: {"run": ..., "other_catalog": true}.',
+                )  # fmt: skip
             before = host.swap(warm)
         self.meters.swaps.labels(name).inc()
         return before.run, time.monotonic() - began
@@ -255,6 +271,7 @@ class Service:
             )
         split = TrafficSplit(settings.traffic, list(hosts))
         self._items_seen = max((note.place for note in notes), default=0)
+        self.remarks = remarks(hosts.values())
         self.hosts, self.split = hosts, split
 
     def _open(self, run: str, folder: Path, notes: Sequence[ItemNote]) -> Warm:

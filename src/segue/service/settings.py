@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+OUTSIDE = 100.0
+"""Requests a second of one client where others than this machine can ask, unless something else is said."""
 
 
 class ServiceSettings(BaseModel):
@@ -40,10 +43,14 @@ class ServiceSettings(BaseModel):
     """Seconds after which a request is given up with 503."""
     body: PositiveInt = 1_000_000
     """Bytes of a request's body at most."""
-    rate: NonNegativeFloat = 0.0
-    """Requests a second that one client (a token or an address) may make over time; 0 sets no limit."""
+    rate: NonNegativeFloat | None = None
+    """Requests a second that one client address may make over time; 0 sets no limit. None is 100, or no limit where
+    only this machine can ask."""
     burst: PositiveInt = 100
     """Requests that a client may make at once before the rate counts."""
+    connections: NonNegativeInt = 256
+    """Connections that one client address may have open at once; 0 sets no bound. This machine's own addresses have
+    none: a proxy stands there, with everybody behind it."""
     kept_megabytes: NonNegativeFloat = 256.0
     """Memory for what systems have computed of users' histories, for each system; 0 keeps nothing."""
     refresh: PositiveFloat = 2.0
@@ -59,6 +66,13 @@ class ServiceSettings(BaseModel):
     def loopback(self) -> bool:
         """Whether only this machine can reach the service."""
         return self.host in LOOPBACK
+
+    @property
+    def allowed(self) -> float:
+        """Requests a second of one client; 0 where there is no limit."""
+        if self.rate is None:
+            return 0.0 if self.loopback else OUTSIDE
+        return self.rate
 
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from segue.core.errors import RunError
+from segue.service.event_store import keepable
 from segue.service.problems import not_found
 from segue.workflows.runs import RECIPE, WEIGHTS
 
@@ -25,10 +26,9 @@ class Shelf:
         """All finished runs, by name; the first of a name holds."""
         found: dict[str, Path] = {name: path for name, path in self._given.items() if _finished(path)}
         for folder in self._folders:
-            for entry in sorted(os.scandir(folder), key=lambda one: one.name) if folder.is_dir() else ():
-                path = Path(entry.path)
-                if entry.is_dir() and _finished(path) and path.resolve() not in self._given.values():
-                    found.setdefault(entry.name, path)
+            for path in _folders(folder):
+                if _finished(path) and path.resolve() not in self._given.values():
+                    found.setdefault(path.name, path)
         return found
 
     def names_of(self, runs: Iterable[Path]) -> list[str]:
@@ -48,8 +48,20 @@ class Shelf:
         return runs[name]
 
 
+def _folders(folder: Path) -> list[Path]:
+    """What lies in a folder of runs and may be one: no name that could not be said in JSON."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [folder / name for name in names if keepable(name)]
+
+
 def _finished(path: Path) -> bool:
-    return (path / RECIPE).exists() and (path / WEIGHTS).exists()
+    try:
+        return (path / RECIPE).exists() and (path / WEIGHTS).exists()
+    except OSError:  # a folder of somebody else, or a link that leads to itself
+        return False
 
 
 def _named(runs: Iterable[Path]) -> dict[str, Path]:

@@ -128,6 +128,17 @@ class Warm:
         """All items, those that came later too."""
         return len(self.recommender.catalog)
 
+    @cached_property
+    def own_ids(self) -> list[str]:
+        """The ids of the items that it was fitted on."""
+        return self.dataset.catalog.ids.cast(pl.String).to_list()
+
+    @property
+    def newest(self) -> int | None:
+        """When the last event of the log was, in Unix seconds; None where there are no times."""
+        times = self.dataset.log.timestamps
+        return None if times is None or not len(times) else int(times.max())
+
     @property
     def system(self) -> str:
         """The name of the recipe."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +98,26 @@ def read_all(folder: Path) -> list[Entry]:
     Raises:
         RunError: a file is not a row.
     """
-    entries = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            entries.append(Entry.model_validate(read_json(path)))
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"{path} is not a ledger row: {shortly(error)}.") from None
-        if path.name != entries[-1].file_name():
-            raise RunError(f"{path} should be called {entries[-1].file_name()}.")
+    return in_order([read_entry(path) for path in sorted(folder.glob("*.json"))])
+
+
+def read_entry(path: Path) -> Entry:
+    """One row.
+
+    Raises:
+        RunError: the file is not a row.
+    """
+    try:
+        entry = Entry.model_validate(read_json(path))
+    except (ValueError, RecursionError, OSError) as error:
+        raise RunError(f"{path} is not a ledger row: {shortly(error)}") from None
+    if path.name != entry.file_name():
+        raise RunError(f"{path} should be called {entry.file_name()}.")
+    return entry
+
+
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """By data set, protocol, and falling quality."""
     return sorted(entries, key=lambda entry: (entry.dataset.name, entry.fingerprint, -entry.mean(entry.headline()[-1])))
 
 

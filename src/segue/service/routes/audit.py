@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from segue.data.audit import Audit, audit
 from segue.service.dependencies import ServiceOf
 from segue.service.looks import LooksOf, stamp
+from segue.service.reading import reading
 from segue.workflows.runs import dataset_of, experiment_of
 
 router = APIRouter(tags=["runs"])
@@ -22,5 +23,6 @@ def show_audit(name: str, service: ServiceOf, looks: LooksOf) -> Audit:
         dataset = dataset_of(experiment)
         return audit(dataset, experiment.split.cut(dataset, 0), seen=experiment.evaluation.seen)
 
-    found: Audit = looks.answers.get(("audit", stamp(folder)), read)
+    with reading(name, folder):
+        found: Audit = looks.answers.get(("audit", stamp(folder)), read)
     return found

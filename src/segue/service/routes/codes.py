@@ -10,14 +10,14 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from segue.core.errors import DataError, RunError
+from segue.core.errors import DataError
 from segue.core.recipe import TokenRecipe
 from segue.core.tokenizing import FittedTokenizer
 from segue.evaluation.code_health import CodeHealth
 from segue.service.dependencies import ServiceOf
 from segue.service.looks import Looks, LooksOf, stamp
 from segue.service.problems import Problem, invalid
-from segue.service.routes.runs import said
+from segue.service.reading import reading
 from segue.workflows.codes import Neighbour, Node, Place, browse, health_of, members, open_codes, place_of, search
 from segue.workflows.runs import experiment_of
 
@@ -60,7 +60,8 @@ def show_codes(name: str, service: ServiceOf, looks: LooksOf, prefix: Prefix = "
             raise Problem(404, "not-found", "No such prefix", str(error)) from None
         return CodeNode(**node.model_dump(), levels=tokenizer.codes.levels, members=found)
 
-    return _kept(looks, ("node", stamp(folder), codes, most), read)
+    with reading(name, folder):
+        return _kept(looks, ("node", stamp(folder), codes, most), read)
 
 
 @router.get("/runs/{name}/codes/items")
@@ -72,7 +73,9 @@ def find_coded_items(
     most: Most = 20,
 ) -> CodedItems:
     """Items by id or title, with their codes."""
-    total, items = search(_tokenizer(name, service.shelf.folder(name), looks), query, most)
+    folder = service.shelf.folder(name)
+    with reading(name, folder):
+        total, items = search(_tokenizer(name, folder, looks), query, most)
     return CodedItems(items=items, total=total)
 
 
@@ -87,7 +90,8 @@ def show_place(name: str, item_id: str, service: ServiceOf, looks: LooksOf, most
         except DataError as error:
             raise Problem(404, "not-found", "No such item", str(error)) from None
 
-    return _kept(looks, ("place", stamp(folder), item_id, most), read)
+    with reading(name, folder):
+        return _kept(looks, ("place", stamp(folder), item_id, most), read)
 
 
 @router.get("/runs/{name}/health")
@@ -99,7 +103,8 @@ def show_health(name: str, service: ServiceOf, looks: LooksOf) -> CodeHealth:
         _refuse_uncoded(name, folder)
         return health_of(folder)
 
-    return _kept(looks, ("health", stamp(folder)), read)
+    with reading(name, folder):
+        return _kept(looks, ("health", stamp(folder)), read)
 
 
 def _kept(looks: Looks, key: tuple[object, ...], read: Callable[[], T]) -> T:
@@ -110,12 +115,10 @@ def _kept(looks: Looks, key: tuple[object, ...], read: Callable[[], T]) -> T:
 def _tokenizer(name: str, folder: Path, looks: Looks) -> FittedTokenizer:
     def read() -> FittedTokenizer:
         _refuse_uncoded(name, folder)
-        try:
-            return open_codes(folder)
-        except RunError as error:
-            raise Problem(409, "unreadable-run", "This run cannot be read", said(error, folder, name)) from None
+        return open_codes(folder)
 
-    return looks.tokenizers.get(stamp(folder), read)
+    with reading(name, folder):
+        return looks.tokenizers.get(stamp(folder), read)
 
 
 def _refuse_uncoded(name: str, folder: Path) -> None:

@@ -10,14 +10,14 @@ import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from segue.core.errors import ProtocolError, SegueError
+from segue.core.errors import ProtocolError
 from segue.evaluation.comparison import Comparison, Row
 from segue.evaluation.report import read_report
 from segue.evaluation.significance import Spread
 from segue.service.dependencies import ServiceOf
 from segue.service.looks import LooksOf, stamp
 from segue.service.problems import Problem, invalid
-from segue.service.routes.runs import said
+from segue.service.reading import reading, said
 from segue.workflows.compare import compare_runs
 
 router = APIRouter(tags=["runs"])
@@ -92,7 +92,7 @@ def compare(
 
 def _compared(folders: dict[str, Path], metrics: Sequence[str], mixed: bool) -> ComparisonPage:
     try:
-        available = _shared(list(folders.values()))
+        available = _shared(folders)
         unknown = [name for name in metrics if name not in available]
         if unknown:
             raise invalid(
@@ -101,19 +101,22 @@ def _compared(folders: dict[str, Path], metrics: Sequence[str], mixed: bool) -> 
         comparison = compare_runs(list(folders.values()), metrics=metrics, mixed=mixed)
     except ProtocolError as error:
         raise Problem(409, "different-protocols", "Measured differently", str(error)) from None
-    except SegueError as error:
-        words = str(error)
+    except Problem:
+        raise
+    except Exception as error:
+        words = said(error, next(iter(folders.values())), next(iter(folders)))
         for name, folder in folders.items():
-            words = said(type(error)(words), folder, name)
+            words = words.replace(str(folder), name)
         raise Problem(409, "not-comparable", "These runs cannot be compared", words) from None
-    except ValueError as error:
-        raise Problem(409, "not-comparable", "These runs cannot be compared", str(error)) from None
     return _page(comparison, available)
 
 
-def _shared(folders: Sequence[Path]) -> list[str]:
+def _shared(folders: dict[str, Path]) -> list[str]:
     """The metrics that all of these runs have, in the order of the first."""
-    reports = [read_report(folder) for folder in folders]
+    reports = []
+    for name, folder in folders.items():
+        with reading(name, folder):
+            reports.append(read_report(folder))
     return [name for name in reports[0].metrics if all(name in report.metrics for report in reports)]
 
 

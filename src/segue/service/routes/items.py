@@ -53,15 +53,20 @@ def show_item(
 @router.post("/items")
 async def add_items(service: ServiceOf, body: ItemsBody) -> AddedAnswer:
     """Add items while serving. Systems that write codes or titles can recommend them at once; the answer says which
-    cannot, and why. Items that are known already stay as they are, and are put back if they were withdrawn."""
+    cannot, and why. Items that are known already stay as they are, and are put back if they were withdrawn; it says
+    that too."""
     notes = [ItemNote(one.item_id, True, one.model_dump(exclude={"item_id"})) for one in body.items]
     before = {name: host.warm.row_of for name, host in service.hosts.items()}
+    withdrawn = frozenset[str]().union(*(host.warm.withdrawn for host in service.hosts.values()))
     await service.note_items(notes)
     ids = [note.item_id for note in notes]
     added = [one for one in dict.fromkeys(ids) if not any(one in rows for rows in before.values())]
+    known = [one for one in dict.fromkeys(ids) if one not in added]
     reasons = {name: host.warm.reasons for name, host in service.hosts.items()}
     return AddedAnswer(
         added=added,
+        returned=[one for one in known if one in withdrawn],
+        unchanged=[one for one in known if one not in withdrawn],
         recommendable={name: [one for one in added if one not in why] for name, why in reasons.items()},
         not_recommendable={name: {one: why[one] for one in added if one in why} for name, why in reasons.items()},
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from segue.core.errors import RunError
 from segue.service.dependencies import ServiceOf
 from segue.service.looks import LooksOf
-from segue.workflows.ledger import Entry, read_all
+from segue.service.reading import said
+from segue.workflows.ledger import Entry, in_order, read_entry
 
 router = APIRouter(tags=["ledger"])
 
@@ -55,9 +59,22 @@ def show_ledger(service: ServiceOf, looks: LooksOf) -> LedgerPage:
     folder = service.ledger
     if folder is None or not folder.is_dir():
         return LedgerPage(rows=[], note="The service was started without a ledger: segue serve RUN --ledger ledger.")
-    key = ("ledger", *((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json"))))
-    rows: list[LedgerRow] = looks.answers.get(key, lambda: [_row(entry) for entry in read_all(folder)])
-    return LedgerPage(rows=rows, note="" if rows else "The ledger is empty: segue reproduce writes rows.")
+    key = ("ledger", *((path.name, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.json")) if path.exists()))
+    found: LedgerPage = looks.answers.get(key, lambda: _page(folder))
+    return found
+
+
+def _page(folder: Path) -> LedgerPage:
+    """All rows that can be read; the note names the others."""
+    entries, faults = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            entries.append(read_entry(path))
+        except RunError as error:
+            faults.append(said(error, path, path.name))
+    rows = [_row(entry) for entry in in_order(entries)]
+    note = f"{len(faults)} files cannot be shown: {'; '.join(faults[:3])}" if faults else ""
+    return LedgerPage(rows=rows, note=note or ("" if rows else "The ledger is empty: segue reproduce writes rows."))
 
 
 def _row(entry: Entry) -> LedgerRow:

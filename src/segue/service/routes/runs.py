@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from segue.core.errors import SegueError
 from segue.core.recipe import Paper, TokenRecipe
 from segue.evaluation.report import REPORT, Report, Value, leading, read_report
 from segue.service.dependencies import ServiceOf
 from segue.service.looks import METRICS, Looks, LooksOf, stamp
 from segue.service.problems import Problem
+from segue.service.reading import reading, said
 from segue.training.trackers import curve
 from segue.workflows.runs import RECIPE, WEIGHTS, experiment_of
 
@@ -83,51 +84,67 @@ def show_run(name: str, service: ServiceOf, looks: LooksOf) -> RunPage:
     line = line_of(name, folder, looks).model_copy(update={"served": name in service.served_runs()})
     if line.problem is not None:
         raise Problem(409, "unreadable-run", "This run cannot be read", line.problem)
-    experiment = experiment_of(folder)
-    report = read_report(folder) if (folder / REPORT).exists() else None
-    return RunPage(
-        **line.model_dump(),
-        leading=list(line.metrics),
-        report=report,
-        recipe=(folder / RECIPE).read_text(encoding="utf-8"),
-        curves=[{key: _finite(value) for key, value in row.items()} for row in curve(folder / METRICS)],
-        paper=_paper(experiment.recipe.paper),
-    )
+    with reading(name, folder):
+        experiment = experiment_of(folder)
+        report = read_report(folder) if (folder / REPORT).exists() else None
+        return RunPage(
+            **line.model_dump(),
+            leading=list(line.metrics),
+            report=report,
+            recipe=(folder / RECIPE).read_text(encoding="utf-8"),
+            curves=[{key: _finite(value) for key, value in row.items()} for row in curve(folder / METRICS)],
+            paper=_paper(experiment.recipe.paper),
+        )
 
 
 def line_of(name: str, folder: Path, looks: Looks) -> RunLine:
     """What the list says of a run, whether it is served left open."""
-    return looks.notes.get(("line", name, stamp(folder)), lambda: _read_line(name, folder))
+    try:
+        return looks.notes.get(("line", name, stamp(folder)), lambda: _read_line(name, folder))
+    except OSError as error:  # which may be gone the next time, with the same files
+        return _line(name, folder, problem=said(error, folder, name))
 
 
 def _read_line(name: str, folder: Path) -> RunLine:
-    report, system, codes, problem = None, "", False, None
+    """
+    Raises:
+        OSError: the files cannot be read at the moment.
+    """
+    known: dict[str, Any] = {}
     try:
         recipe = experiment_of(folder).recipe
-        system, codes = recipe.name, isinstance(recipe, TokenRecipe)
+        known |= {"system": recipe.name, "codes": isinstance(recipe, TokenRecipe)}
         report = read_report(folder) if (folder / REPORT).exists() else None
-    except SegueError as error:
-        problem = said(error, folder, name)
-    shown = {metric: report.metrics[metric] for metric in _leading(report)} if report is not None else {}
-    return RunLine(
-        name=name,
-        system=system,
-        dataset=report.dataset.name if report is not None else "",
-        fingerprint=report.fingerprint if report is not None else "",
-        protocol=report.protocol.words() if report is not None else "",
-        metrics=shown,
-        seed=report.seed if report is not None else 0,
-        seconds=report.seconds if report is not None else 0.0,
-        fitted=datetime.fromtimestamp((folder / WEIGHTS).stat().st_mtime, UTC),
-        codes=codes,
-        served=False,
-        problem=problem,
-    )
+        if report is None:
+            return _line(name, folder, **known)
+        line = _line(
+            name, folder, **known,
+            dataset=report.dataset.name,
+            fingerprint=report.fingerprint,
+            protocol=report.protocol.words(),
+            metrics={metric: report.metrics[metric] for metric in _leading(report)},
+            seed=report.seed,
+            seconds=report.seconds,
+        )  # fmt: skip
+        line.model_dump_json()  # what cannot be said in JSON would take the whole list with it
+        return line
+    except OSError:
+        raise
+    except Exception as error:
+        return _line(name, folder, **known, problem=said(error, folder, name))
 
 
-def said(error: SegueError, folder: Path, name: str) -> str:
-    """The words of an error with the run's name in the place of its folder, which is nobody's business."""
-    return str(error).replace(str(folder), name)
+def _line(name: str, folder: Path, **known: Any) -> RunLine:
+    """A line with what is known, and blanks for the rest."""
+    blank = {
+        "system": "", "dataset": "", "fingerprint": "", "protocol": "", "metrics": {}, "seed": 0, "seconds": 0.0,
+        "codes": False, "served": False,
+    }  # fmt: skip
+    try:
+        written = (folder / WEIGHTS).stat().st_mtime
+    except OSError:
+        written = 0.0
+    return RunLine(name=name, fitted=datetime.fromtimestamp(written, UTC), **{**blank, **known})
 
 
 def _leading(report: Report) -> list[str]:

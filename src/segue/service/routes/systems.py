@@ -28,8 +28,9 @@ async def swap_run(
     service: ServiceOf, name: Annotated[str, Path(min_length=1, max_length=200)], body: SwapBody
 ) -> SwapAnswer:
     """Load a run of `GET /runs` and let it answer under this name, between two batches: no request is dropped. If it
-    cannot be loaded the system goes on as it was."""
-    before, seconds = await service.swap(name, body.run)
+    cannot be loaded, or was fitted on other items and `other_catalog` does not allow that, the system goes on as it
+    was."""
+    before, seconds = await service.swap(name, body.run, other_catalog=body.other_catalog)
     return SwapAnswer(name=name, before=before, now=body.run, seconds=round(seconds, 3))
 
 

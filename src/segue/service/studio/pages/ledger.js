@@ -13,7 +13,10 @@ export function ledgerPage(address) {
   fill(
     box,
     () => get("/ledger"),
-    ({ rows, note }) => (rows.length ? shelves(rows, address) : nothing(note)),
+    ({ rows, note }) =>
+      rows.length
+        ? [note && el("p", { class: "soft" }, note), shelves(rows, address)]
+        : nothing(note),
   );
   return {
     title: "Ledger",

@@ -27,16 +27,22 @@ export function systemsSection() {
       `${system.name} answers with ${system.run} now. ${run} will be loaded and then take over its name; no request is dropped. If it cannot be loaded, nothing changes.`,
       "Swap it in",
     );
-    if (!sure) return;
-    said.replaceChildren(el("p", { class: "soft" }, `Loading ${run}…`));
+    if (sure) await exchange(system, { run });
+  }
+
+  async function exchange(system, wanted) {
+    said.replaceChildren(el("p", { class: "soft" }, `Loading ${wanted.run}…`));
     try {
-      const done = await post(path`/systems/${system.name}/swap`, { run });
+      const done = await post(path`/systems/${system.name}/swap`, wanted);
       const words = `${done.name} answers with ${done.now} since a moment ago, instead of ${done.before}; it took ${duration(done.seconds)}.`;
       said.replaceChildren(el("p", { class: "calm" }, words));
       announce(words);
       refresh();
     } catch (error) {
       said.replaceChildren(failure(error));
+      if (error.type !== "urn:segue:problem:other-catalog") return;
+      const sure = await confirmed(error.title, error.detail, "Swap it in all the same");
+      if (sure) await exchange(system, { ...wanted, other_catalog: true });
     }
   }
 
