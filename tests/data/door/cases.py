@@ -95,7 +95,10 @@ def _text_times() -> list[Case]:
         "slashes, year first": ("2023/11/14 22:13:20", "2023/11/14 22:14:20"),
         "Twitter": ("Tue Nov 14 22:13:20 +0000 2023", "Tue Nov 14 22:14:20 +0000 2023"),
     }
-    return [Case(f"time: {name}", "times", name, {"log.csv": _at(*pair)}, TWO) for name, pair in same.items()]
+    return [
+        Case(f"time: {name}", "times", f"{name}, such as `{pair[0]}`", {"log.csv": _at(*pair)}, TWO)
+        for name, pair in same.items()
+    ]
 
 
 def _zoned(unit: str, zone: str | None) -> bytes:
@@ -458,6 +461,58 @@ def _day_or_month() -> list[Case]:
             dates("05/06/2024", "31/02/2024"),
             None,
             [r"line 3\b", r"31/02/2024"],
+        ),
+        *(
+            Case(
+                f"the year {year}, {form}",
+                "times",
+                "",
+                {
+                    "log.csv": f"user_id,item_id,timestamp\nu1,b,2023-11-14T22:13:20{rest}\nu1,a,{year}-11-14T22:13:20{rest}\n"
+                },
+                None,
+                [r"line 3\b", rf"{year}-11-14"],
+            )
+            for year in ("6023", "2999", "1066", "0001")
+            for form, rest in (("seconds", ""), ("nanoseconds", ".000000001"), ("with Z", "Z"))
+        ),
+        *(
+            Case(
+                f"no value at all in a column called timestamp, {name}",
+                "times",
+                "",
+                files,
+                None,
+                [r"timestamp|time"],
+            )
+            for name, files in (
+                ("CSV", {"log.csv": "user_id,item_id,timestamp\nu1,a,\nu1,b,NULL\n"}),
+                (
+                    "JSON",
+                    {
+                        "log.jsonl": lines(
+                            {"user_id": "u1", "item_id": "a", "timestamp": None},
+                            {"user_id": "u1", "item_id": "b", "timestamp": ""},
+                        )
+                    },
+                ),
+                (
+                    "Parquet",
+                    {
+                        "log.parquet": parquet(
+                            user_id=["u1", "u1"], item_id=["a", "b"], timestamp=pa.array([None, None], pa.int64())
+                        )
+                    },
+                ),
+            )
+        ),
+        Case(
+            "one broken date in a column called timestamp",
+            "times",
+            "",
+            {"log.csv": 'user_id,item_id,timestamp\nu1,a,"2023/11/14 01:""45:04"\n'},
+            None,
+            [r"line 2\b", r"2023/11/14 01"],
         ),
         Case(
             "dates and epoch numbers in one column",
@@ -963,6 +1018,27 @@ def _quotes() -> list[Case]:
             {"log.csv": "title,user_id,item_id\n" + "t,u1,a\n" * 70 + "left,right,u7,i7\n" + "t,u1,a\n" * 9},
             None,
             [r"line 72\b"],
+        ),
+        Case(
+            "the last quote is never closed",
+            "text",
+            "",
+            {
+                "log.csv": "item_id,title,timestamp,user_id\n"
+                + "".join(f'i{n},"left, right",{T + n},u1\n' for n in range(30))
+                + f'i30,"two\nNULL,1,u1\ni31,"""",{T}'
+            },
+            None,
+            [r"line 3\d\b"],
+        ),
+        Case(
+            "an empty field too many",
+            "text",
+            "",
+            {"log.csv": f"user_id;item_id;timestamp\nu1;b;{T + 60};\nu1;a;{T}\n"},
+            TWO,
+            or_refused=True,
+            said=[r"line 2\b"],
         ),
         Case(
             "empty file",
