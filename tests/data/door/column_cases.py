@@ -157,7 +157,7 @@ def _which_time() -> list[Case]:
         Case(
             "two columns of dates",
             "columns",
-            "two columns that could be the time: refused, and `time` is asked for",
+            "two columns that could be the time: `time` is asked for",
             table("user_id,item_id,begun,ended", f"u1,b,{late},{late}", f"u1,a,{early},{late}"),
             None,
             [r"begun", r"ended", r"time="],
@@ -219,7 +219,7 @@ def _which_time() -> list[Case]:
         Case(
             "two columns of one name",
             "columns",
-            "two columns of one name are refused",
+            "two columns of one name",
             table("user_id,item_id,timestamp,timestamp", f"u1,b,{late},{late}"),
             None,
             [r"two columns.*timestamp"],
@@ -238,7 +238,7 @@ def _headers() -> list[Case]:
         Case(
             "wide ids without a header",
             "columns",
-            "without a header the columns are found by type and place",
+            "without a header the columns are found by type and place; where two could be the time it may be asked for",
             {"log.csv": snowflake},
             wide,
             columns={},
@@ -290,7 +290,7 @@ def _headers() -> list[Case]:
         ),
         Case(
             "a header with a line end in it",
-            "text",
+            "columns",
             "",
             {"log.csv": f'"user_id","item_id","the\ntime"\nu1,b,{T + 60}\nu1,a,{T}\n'},
             TWO,

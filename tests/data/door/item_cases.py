@@ -153,7 +153,7 @@ def _items() -> list[Case]:
         Case(
             "a long line in the item file",
             "items",
-            "",
+            "an item file with a field too many, or in another encoding",
             {"log.csv": log, "items.csv": "item_id,title\n" + "".join(f"i{n},t{n}\n" for n in range(60)) + "i60,a,b\n"},
             None,
             [r"items\.csv", r"line 62\b"],
@@ -177,7 +177,7 @@ def _items() -> list[Case]:
         Case(
             "lone quotes in RecBole's item file",
             "items",
-            "",
+            "the item files of RecBole, MovieLens and KuaiRand",
             {
                 "set.inter": "user_id:token\titem_id:token\ttimestamp:float\n"
                 + "".join(f"u1\ti{n}\t{T + n}\n" for n in range(9)),

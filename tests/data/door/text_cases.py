@@ -60,7 +60,7 @@ def _decimals() -> list[Case]:
         Case(
             "a rating that is no number",
             "text",
-            "a rating that is no number is refused with its value and line",
+            "a rating that is no number",
             table("user_id,item_id,rating,timestamp", f"u1,b,5.0,{T + 60}", f"u1,a,good,{T}"),
             None,
             [r"line 3\b", r"good", r"rating"],
@@ -158,7 +158,7 @@ def _quotes() -> list[Case]:
         Case(
             "an open quote among quoted texts",
             "text",
-            "",
+            "a quote that is never closed, among quoted fields",
             {"log.csv": "\n".join(broken) + "\n"},
             None,
             [r"line 2[123]\b"],
@@ -166,7 +166,7 @@ def _quotes() -> list[Case]:
         Case(
             "one open quote in an ordinary CSV",
             "text",
-            "",
+            "a lone quote in an ordinary CSV is a letter, or the line is named",
             {"log.csv": plain_quote},
             {
                 **{f"u{u}": [(f"i{n % 9}", T + n) for n in range(u * 10, u * 10 + 10)] for u in range(8) if u != 3},
@@ -202,7 +202,7 @@ def _quotes() -> list[Case]:
         Case(
             "a field too many, the column in front",
             "text",
-            "",
+            "a field too many, whichever columns are asked for",
             {"log.tsv": "title\tuser_id\titem_id\n" + "t\tu1\ta\n" * 70 + "left\tright\tu7\ti7\n" + "t\tu1\ta\n" * 9},
             None,
             [r"line 72\b"],
@@ -239,7 +239,7 @@ def _quotes() -> list[Case]:
         Case(
             "empty file",
             "text",
-            "",
+            "an empty file, or one with a header alone",
             {"log.csv": ""},
             None,
             [r"empty"],
@@ -290,7 +290,7 @@ def _gzip() -> list[Case]:
             "gzip with a wrong checksum", "text", "", {"log.csv.gz": whole[:-8] + b"12345678"}, None, [r"log\.csv\.gz"]
         ),
         Case("no gzip", "text", "", {"log.csv.gz": b"user_id,item_id\nu1,a\n"}, None, [r"log\.csv\.gz"]),
-        Case("gzip of two members", "text", "", {"log.csv.gz": two}, TWO),
+        Case("gzip of two members", "text", "gzip of several members", {"log.csv.gz": two}, TWO),
         Case("damaged gzip of JSON lines", "json", "", {"log.jsonl.gz": bytes(bad_lines)}, None, [r"log\.jsonl\.gz"]),
     ]
 

@@ -88,7 +88,9 @@ def _typed_times() -> list[Case]:
             Case(
                 f"Parquet {dtype} of {name}",
                 "times",
-                "",
+                "whole numbers and floats of Parquet, in any of these units"
+                if (name, dtype) == ("s", pa.int64())
+                else "",
                 {
                     "log.parquet": parquet(
                         user_id=["u1", "u1"],
@@ -115,7 +117,7 @@ def _typed_times() -> list[Case]:
         Case(
             "Parquet times as text",
             "times",
-            "",
+            "text in Parquet and JSON, in any of these forms",
             {
                 "log.parquet": parquet(
                     user_id=["u1", "u1"],
@@ -128,7 +130,7 @@ def _typed_times() -> list[Case]:
         Case(
             "Parquet float times with NaN",
             "times",
-            "",
+            "a time that is null or NaN is missing",
             {
                 "log.parquet": parquet(
                     user_id=["u1"] * 3, item_id=["b", "c", "a"], timestamp=[T + 60.0, float("nan"), float(T)]
@@ -172,7 +174,7 @@ def _typed_times() -> list[Case]:
             Case(
                 f"Parquet time of the year {year}",
                 "times",
-                "",
+                "a time of Parquet outside these years" if year == 1066 else "",
                 {
                     "log.parquet": parquet(
                         user_id=["u1", "u1"],
@@ -188,7 +190,7 @@ def _typed_times() -> list[Case]:
         Case(
             "JSON times as text",
             "times",
-            "",
+            "numbers, fractions, text and numbers in quotes in JSON",
             {
                 "log.jsonl": lines(
                     {"user_id": "u1", "item_id": "b", "timestamp": "2023-11-14T22:14:20Z"},
@@ -301,7 +303,13 @@ def _day_or_month() -> list[Case]:
 
     dmy, mdy = one(("a", june), ("b", late)), one(("a", may), ("b", late))
     return [
-        Case("dd/mm/yyyy", "times", "", dates("05/06/2024", "30/06/2024"), dmy),
+        Case(
+            "dd/mm/yyyy",
+            "times",
+            "day and month are told apart by the whole column",
+            dates("05/06/2024", "30/06/2024"),
+            dmy,
+        ),
         Case("dd.mm.yyyy", "times", "", dates("05.06.2024", "30.06.2024"), dmy),
         Case("dd-mm-yyyy", "times", "", dates("05-06-2024", "30-06-2024"), dmy),
         Case(
@@ -329,14 +337,14 @@ def _day_or_month() -> list[Case]:
         Case(
             "day or month, decided in the last row",
             "times",
-            "day and month are told apart by the whole column",
+            "",
             {"log.csv": "user_id,item_id,date\n" + "u1,a,05/06/2024\n" * 3000 + "u1,b,30/06/2024\n"},
             one(*([("a", june)] * 3000), ("b", late)),
         ),
         Case(
             "day or month, nobody can tell",
             "times",
-            "dates that could be day first or month first are refused and `time_format` is asked for",
+            "dates that could be day first or month first: `time_format` is asked for",
             dates("05/06/2024", "06/07/2024"),
             None,
             [r"time_format", r"dmy", r"mdy", r"05/06/2024"],
@@ -396,7 +404,7 @@ def _day_or_month() -> list[Case]:
         Case(
             "no known form",
             "times",
-            "",
+            "values of no known form, or of two forms, or no date at all",
             {"log.csv": "user_id,item_id,timestamp\nu1,b,week 12 of 2024\nu1,a,week 13 of 2024\n"},
             None,
             [r"week 12 of 2024", r"line 2\b", r"time_format", r"timestamp"],
@@ -413,7 +421,7 @@ def _day_or_month() -> list[Case]:
             Case(
                 f"the year {year}, {form}",
                 "times",
-                "",
+                "a date outside the years 1900 to 2200" if (year, form) == ("6023", "seconds") else "",
                 {
                     "log.csv": "user_id,item_id,timestamp\n"
                     f"u1,b,2023-11-14T22:13:20{rest}\nu1,a,{year}-11-14T22:13:20{rest}\n"
@@ -428,7 +436,7 @@ def _day_or_month() -> list[Case]:
             Case(
                 f"no value at all in a column called timestamp, {name}",
                 "times",
-                "",
+                "a column with a name of times that has none" if name == "CSV" else "",
                 files,
                 None,
                 [r"timestamp|time"],
@@ -457,7 +465,7 @@ def _day_or_month() -> list[Case]:
         Case(
             "one broken date in a column called timestamp",
             "times",
-            "",
+            "a column with a name of times that has something else",
             {"log.csv": 'user_id,item_id,timestamp\nu1,a,"2023/11/14 01:""45:04"\n'},
             None,
             [r"line 2\b", r"2023/11/14 01"],

@@ -65,7 +65,7 @@ def _json() -> list[Case]:
             Case(
                 f"JSON id that is {name}",
                 "ids",
-                "an id that is an object or a list is refused" if name == "an object" else "",
+                "an id that is an object or a list" if name == "an object" else "",
                 {"log.jsonl": lines(row("u1"), row(value))},
                 None,
                 [r"line 2\b", r"user_id"],
@@ -91,7 +91,7 @@ def _json() -> list[Case]:
         Case(
             "JSON too deep",
             "json",
-            "JSON that is nested too deep, that is cut or that is no JSON is refused with the line",
+            "JSON that is nested too deep, cut, or none; text with half a surrogate",
             {"log.jsonl": lines(row("u1"), '{"user_id": ' + "[" * 100_000 + "]" * 100_000 + "}")},
             None,
             [r"line 2\b"],
@@ -123,14 +123,14 @@ def _json() -> list[Case]:
         Case(
             "a surrogate pair",
             "json",
-            "",
+            "letters written as two surrogates",
             {"log.jsonl": lines('{"user_id": "\\ud83d\\ude42", "item_id": "a", "timestamp": 1700000000}')},
             one(("a", T), user="🙂"),
         ),
         Case(
             "cut JSON",
             "json",
-            "",
+            "a line that is cut, or that is no object",
             {"log.jsonl": lines(row("u1"), row("u1")) + '{"user_id": "u1", "item'},
             None,
             [r"line 3\b"],
@@ -140,7 +140,7 @@ def _json() -> list[Case]:
         Case(
             "further columns whose type changes",
             "json",
-            "",
+            "further fields of changing types, or nested",
             {
                 "log.jsonl": lines(
                     {"user_id": "u1", "item_id": "b", "timestamp": T + 60, "price": 1},
@@ -154,7 +154,7 @@ def _json() -> list[Case]:
         Case(
             "a time that is an object",
             "json",
-            "",
+            "a time that is an object",
             {"log.jsonl": lines(row("u1"), row("u1", "b", {"$date": 5}))},
             None,
             [r"line 2\b", r"timestamp"],
@@ -162,7 +162,7 @@ def _json() -> list[Case]:
         Case(
             "unused fields that are nested",
             "json",
-            "",
+            "fields that nobody needs may hold anything",
             {
                 "log.jsonl": lines(
                     {"user_id": "u1", "item_id": "b", "timestamp": T + 60, "more": {"x": [1, {"y": None}]}},
@@ -242,7 +242,7 @@ def _parquet_ids() -> list[Case]:
         Case(
             "Parquet ids: an object",
             "ids",
-            "",
+            "objects and lists of Parquet as ids",
             table(pa.array([{"id": 1}, {"id": 2}])),
             None,
             [r"user_id"],
@@ -251,7 +251,7 @@ def _parquet_ids() -> list[Case]:
         Case(
             "Parquet with a categorical split",
             "ids",
-            "",
+            "categories of Parquet beside them",
             {
                 "log.parquet": parquet(
                     user_id=["u1", "u1"],
@@ -265,7 +265,7 @@ def _parquet_ids() -> list[Case]:
         Case(
             "Parquet that is none",
             "parquet",
-            "a damaged file is refused",
+            "a damaged file",
             {"log.parquet": b"hello"},
             None,
             [r"log\.parquet"],
@@ -289,7 +289,7 @@ def _samples() -> list[Case]:
         Case(
             "samples",
             "ids",
-            "",
+            "histories and targets of samples",
             table([["a", "b"], []], ["c", "d"]),
             {"u#1": [("a", None), ("b", None), ("c", None)], "v#2": [("d", None)]},
         ),
