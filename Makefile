@@ -54,8 +54,9 @@ bench: $(STAMP)  ## ours beside the peers, each in an environment of its own; ta
 	$(BIN)/python benchmarks/environments.py
 	$(BIN)/python benchmarks/run.py
 
-docs: $(STAMP)  ## write docs/ledger.md and the README's table from ledger/
+docs: $(STAMP)  ## write docs/ledger.md and the README's table from ledger/, and the matrix of docs/data.md from its tests
 	$(BIN)/python -m segue.workflows.ledger
+	PYTHONPATH=tests $(BIN)/python -m data.door.matrix
 
 images: $(STAMP)  ## take the pictures of the studio in docs/images; fits what is missing in runs/studio
 	$(BIN)/python docs/images/make_studio_images.py

@@ -25,6 +25,7 @@ def main() -> None:
     asked = arguments.parse_args()
 
     begin = time.perf_counter()
+    import segue
     from segue.data.preparation import Preparation
     from segue.data.prepare import prepare
     from segue.data.split import LeaveOneOut
@@ -52,6 +53,7 @@ def main() -> None:
             "memory_gb": asked.memory_gb,
             "stages": {stage: round(end - moment, 2) for (stage, moment), end in zip(stages, ends, strict=True)},
             "processor seconds": round(sum(os.times()[:2]), 2),
+            "package": str(Path(segue.__file__ or "").parent),
         }
     finally:
         shutil.rmtree(folder)

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from data.door.cases import CASES, Case
+from data.door.case import Case
+from data.door.cases import CASES
 from data.door.segue_reader import Refusal, histories_of, prepared_or_refusal
 
 PARAMETERS = [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else []) for case in CASES]

@@ -102,9 +102,9 @@ DOORS = (
     _plain("text with ;", "log.csv", ";"),
     _plain("text with |", "log.txt", "|"),
     _plain("text with ::", "log.dat", "::", quoting=False),
-    _plain("CSV, gzip", "log.csv.gz", ","),
+    _plain("CSV in gzip", "log.csv.gz", ","),
     Door("JSON lines", "log.jsonl", "json"),
-    Door("JSON lines, gzip", "log.jsonl.gz", "json"),
+    Door("JSON lines in gzip", "log.jsonl.gz", "json"),
     Door("Parquet", "log.parquet", "parquet"),
     Door("folder of Parquet", "data/interactions.parquet", "parquet", source="folder"),
     Door(
@@ -115,9 +115,9 @@ DOORS = (
         separator="\t",
         source="recbole",
     ),
-    Door("Amazon, ratings only", "ratings_Soap.csv", template="{user},{item},4.0,{time}", source="amazon"),
+    Door("ratings of Amazon", "ratings_Soap.csv", template="{user},{item},4.0,{time}", source="amazon"),
     Door(
-        "Amazon of 2014",
+        "reviews of Amazon 2014",
         "reviews_Soap.json.gz",
         "json",
         source="amazon",
@@ -125,7 +125,7 @@ DOORS = (
         further={"overall": 4.0},
     ),
     Door(
-        "Amazon of 2023",
+        "reviews of Amazon 2023",
         "Soap.jsonl",
         "json",
         source="amazon",

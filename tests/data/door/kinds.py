@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from data.door.doors import Door, Row
+from data.door.doors import DOORS, Door, Row
 from data.door.segue_reader import Histories
 
 T = 1_700_000_000
@@ -213,14 +213,14 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "most times missing",
-        "a column of times of which more than half is missing is refused",
+        "a column of times of which more than half is missing",
         lambda door: _half_missing(6, 10),
         None,
         lambda door: (r"6 of 10", r"time"),
     ),
     Kind(
         "fewer than half of the times missing",
-        "",
+        "rows without a time, fewer than half, wherever they are",
         lambda door: _half_missing(4, 10),
         {"U0001": [(f"B{place:09d}", T + place) for place in range(4, 10)]},
         lacking=(0, 1, 2, 3),
@@ -234,7 +234,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "two units",
-        "epoch numbers of two units in one column are refused with the first line of each",
+        "epoch numbers of two units in one column: the first line of each is named",
         lambda door: (*GOOD, ("U0002", "B000000001", _other_unit(door)), *GOOD),
         None,
         lambda door: (
@@ -253,7 +253,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "time out of range",
-        "a time outside the years 1900 to 2200 is refused with its line",
+        "a time outside the years 1900 to 2200",
         lambda door: (*GOOD, ("U0002", "B000000001", "30000000000" + ("" if door.unit == 1 else "000"))),
         None,
         lambda door: (rf"\b{door.line(4)}\b", r"30000000000"),
@@ -275,7 +275,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "a word for a time",
-        "a value that is no time, among good ones, is refused with the value, its line and its column",
+        "a value that is no time, among good ones",
         lambda door: (*GOOD, ("U0002", "B000000001", "yesterday")),
         None,
         lambda door: (rf"\b{door.line(4)}\b", r"'?yesterday'?", r"time"),
@@ -323,7 +323,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "UTF-16",
-        "text in another encoding is refused, with the command that mends it",
+        "text in another encoding: the command that mends it is named",
         lambda door: GOOD,
         None,
         lambda door: (r"iconv -f utf-?16",),
@@ -341,7 +341,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "a field too many",
-        "a line with a field too many is refused with its number",
+        "a line with a field too many",
         lambda door: GOOD * 3,
         None,
         lambda door: (rf"line {door.line(2)}\b",),
@@ -403,7 +403,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "lone quotes",
-        "lone quotes in a text that is not quoted are letters; a comma-separated one may be refused with the line",
+        "lone quotes in a text that is not quoted are letters; one cut by commas may be refused with the line",
         lambda door: (*GOOD, ("U0003", '7" disc', T), ("U0003", '"Big', T + 1), *GOOD, ("U0004", 'a "12" disc', T)),
         {
             **{user: sorted(items * 2, key=lambda event: event[1] or 0) for user, items in READ.items()},
@@ -429,10 +429,18 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "an open quote among quoted fields",
-        "text that can be read neither with quotes nor without is refused with the line",
+        "text that can be read neither with quotes nor without",
         lambda door: (*(GOOD * 5), (f'"U{door.separator}3"', "B000000001", T), ('"U4', "B000000001", T), *(GOOD * 5)),
         None,
         lambda door: (rf"line ({door.line(20)}|{door.line(21)})\b",),
         fits=lambda door: door.quoting,
     ),
 )
+
+PAIRS = [
+    (door, kind)
+    for door in DOORS
+    for kind in KINDS
+    if kind.fits(door) and (kind.name == "plain" or "gzip" not in door.name)  # what is inside is read as without
+]
+"""Every kind by every door that it fits."""

@@ -20,11 +20,20 @@ T = 1_700_000_000
 
 @dataclass(frozen=True)
 class Sample:
-    """A file: its name, which tells the form, its contents, and what text is cut by."""
+    """A file: its name, which tells the form, its contents, and what text is cut by.
+
+    `whole` is what a damaged file was before.
+    """
 
     name: str
     content: bytes
     separator: str = ","
+    whole: bytes | None = None
+
+    @property
+    def packed(self) -> bool:
+        """Whether its bytes are not those of a text."""
+        return self.name.endswith((".parquet", ".gz"))
 
 
 FORMS = ("csv", "tsv", "semicolons", "bars", "colons", "csv.gz", "jsonl", "jsonl.gz", "array", "parquet")
@@ -269,7 +278,8 @@ def spoilt(rng: Random, whole: Sample) -> Sample:
     text = inside or not whole.name.endswith((".gz", ".parquet"))
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         content = rng.choice(_TEXT_DAMAGE if text else _BYTE_DAMAGE)(rng, content, whole.separator)
-    return Sample(whole.name, gzip.compress(content, mtime=0) if inside else content, whole.separator)
+    content = gzip.compress(content, mtime=0) if inside else content
+    return Sample(whole.name, content, whole.separator, None if inside else whole.content)
 
 
 def _place(rng: Random, content: bytes, *, anywhere: bool = False) -> int:
@@ -325,7 +335,10 @@ def _swap(rng: Random, lines: list[bytes], place: int, separator: str) -> None:
 
 def _field_more(rng: Random, lines: list[bytes], place: int, separator: str) -> None:
     lines[place] = rng.choice(
-        (b"more" + separator.encode() + lines[place], lines[place].rstrip(b"\r") + separator.encode())
+        (
+            b"more" + separator.encode() + lines[place],
+            lines[place].rstrip(b"\r") + separator.encode() + rng.choice((b"", b"more")),
+        )
     )
 
 

@@ -16,7 +16,7 @@ import math
 import re
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
@@ -35,8 +35,16 @@ SECOND = 10**9
 _EARLIEST = int(dt.datetime(1900, 1, 1, tzinfo=dt.UTC).timestamp()) * SECOND
 _LATEST = int(dt.datetime(2201, 1, 1, tzinfo=dt.UTC).timestamp()) * SECOND
 
-Table = tuple[list[Any], list[Any], list[Any]]
-"""The columns of users, items and times, as the file has them: text, numbers, None."""
+
+@dataclass(frozen=True)
+class Table:
+    """The columns that matter, as the file has them (text, numbers, None), and whether a refusal is right as well."""
+
+    users: list[Any]
+    items: list[Any]
+    times: list[Any]
+    ratings: list[Any]
+    refused: bool = False
 
 
 class Refused(Exception):
@@ -59,6 +67,14 @@ class Right:
         """Whether an outcome is among them."""
         return self.anything or (self.refused if isinstance(found, Refusal) else found in self.readings)
 
+    def or_refused(self) -> Right:
+        """The same, or a refusal."""
+        return replace(self, refused=True)
+
+    def or_as(self, other: Right) -> Right:
+        """The same, or one of the readings of another."""
+        return replace(self, readings=(*self.readings, *other.readings))
+
 
 def right_of(path: Path, separator: str = ",") -> Right:
     """What may come of a file; its form is told by its name, and text is cut by `separator`."""
@@ -78,7 +94,7 @@ def right_of(path: Path, separator: str = ",") -> Right:
         except Open:
             return Right(anything=True)
         readings += found
-        refused |= unsure
+        refused |= unsure or table.refused or not all(map(_is_rating, table.ratings))
     return Right(tuple(readings), refused)
 
 
@@ -122,7 +138,7 @@ def _text(text: str, separator: str) -> tuple[list[Table], bool]:
     if quoted is None or literal is None:
         pure = quoted is not None and _whole_fields_only(text, separator)
         return [table for table in (quoted, literal) if table is not None], not pure
-    if len(quoted[0]) == len(literal[0]):
+    if len(quoted.users) == len(literal.users):
         pure = _whole_fields_only(text, separator)
         return ([quoted] if pure else [quoted, literal]), not pure
     # Line ends in quotes, or lines between two lone quotes? Where each line is whole without quotes, the latter.
@@ -159,14 +175,21 @@ def _columns(rows: Sequence[Sequence[str]]) -> Table:
     header = [name.strip() for name in rows[0]]
     if any(header.count(name) != 1 for name in NAMES) or len(set(header)) < len(header):
         raise Open  # names are found by other rules
-    if header[0] == "" or "Unnamed: 0" in header:
+    if "" in header or "Unnamed: 0" in header:
         raise Open
     body = rows[1:]
-    if not body or any(len(row) > len(header) for row in body):
+    if not body or any(any(cell.strip() for cell in row[len(header) :]) for row in body):
         raise Refused
-    places = [header.index(name) for name in NAMES]
-    users, items, times = ([row[place] if place < len(row) else "" for row in body] for place in places)
-    return users, items, times
+    users, items, times, ratings = (
+        _cells(body, header.index(name)) if name in header else [] for name in (*NAMES, "rating")
+    )
+    behind = any(len(row) > len(header) for row in body)  # empty cells behind the last column
+    objects = any(cell.strip()[:1] in ("{", "[") for cell in (*users, *items))
+    return Table(users, items, times, ratings, behind or objects)
+
+
+def _cells(rows: Sequence[Sequence[str]], place: int) -> list[str]:
+    return [row[place] if place < len(row) else "" for row in rows]
 
 
 def _each_line(text: str) -> list[Any]:
@@ -211,8 +234,8 @@ def _json(records: list[Any]) -> Table:
         for name, value in record.items():
             if name not in NAMES and _strange(value):
                 raise Open
-    users, items, times = ([record.get(name) for record in records] for name in NAMES)
-    return users, items, times
+    users, items, times, ratings = ([record.get(name) for record in records] for name in (*NAMES, "rating"))
+    return Table(users, items, times, ratings)
 
 
 def _strange(value: Any) -> bool:
@@ -231,7 +254,7 @@ def _parquet(path: Path) -> Table:
     if any(table.column_names.count(name) != 1 for name in NAMES):
         raise Open
     users, items = (_typed_ids(table.column(name)) for name in NAMES[:2])
-    return users, items, _typed_times(table.column(NAMES[2]))
+    return Table(users, items, _typed_times(table.column(NAMES[2])), [])
 
 
 def _typed_ids(column: pa.ChunkedArray) -> list[Any]:
@@ -266,8 +289,8 @@ def _typed_times(column: pa.ChunkedArray) -> list[Any]:
 
 def _histories(table: Table) -> tuple[list[Histories], bool]:
     """The readings of a table, and whether it may be refused as well."""
-    users, items = _ids(table[0]), _ids(table[1])
-    times, unsure = _times(table[2])
+    users, items = _ids(table.users), _ids(table.items)
+    times, unsure = _times(table.times)
     lacking = sum(time is None for time in times)
     if lacking * 2 > len(times):
         raise Refused
@@ -277,6 +300,13 @@ def _histories(table: Table) -> tuple[list[Histories], bool]:
     exact = _ordered(rows, 1)
     rough = _ordered(rows, 1000)  # numbers with fractions are promised to a microsecond
     return [exact] if exact == rough else [exact, rough], unsure
+
+
+def _is_rating(value: Any) -> bool:
+    """Whether it is missing or a number that everybody reads; a refusal is right elsewhere."""
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING or re.fullmatch(r"\s*[+-]?\d{1,9}(\.\d{1,9})?\s*", value) is not None
+    return value is None or (isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(value) < 10**9)
 
 
 def _ordered(rows: Sequence[tuple[Any, Any, Any]], step: int) -> Histories:
@@ -307,6 +337,10 @@ def _ids(values: Sequence[Any]) -> list[str | None]:
         return [None if value is None else _whole(value) for value in known]
     if any(isinstance(value, Decimal) for value in there):
         raise Open
+    if any(floats) and all(
+        one or re.fullmatch(r"[+-]?\d+", str(value)) for one, value in zip(floats, there, strict=True)
+    ):
+        raise Open  # '71.0' beside '71'
     return [None if value is None else str(value) for value in known]
 
 
