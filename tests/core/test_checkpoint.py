@@ -89,7 +89,7 @@ def test_a_single_flipped_bit_of_any_tensor_is_found(tmp_path: Path) -> None:
         lambda tensors, metadata: tensors.update(more=torch.ones(1)),
         lambda tensors, metadata: tensors.update(w=tensors["w"][:, None]),
         lambda tensors, metadata: tensors.update(w=tensors["w"].view(torch.int32)),
-        lambda tensors, metadata: metadata.update(state='{"epoch": 2}'),
+        lambda tensors, metadata: metadata.update(state=metadata["state"].replace('"step": 1', '"step": 2')),
     ],
 )
 def test_names_shapes_types_and_the_state_are_part_of_the_checksum(change: Any, tmp_path: Path) -> None:
@@ -97,6 +97,13 @@ def test_names_shapes_types_and_the_state_are_part_of_the_checksum(change: Any, 
     damaged(tmp_path / "one", change)
     with pytest.raises(RunError, match="another checksum"):
         checkpoint.read(tmp_path / "one")
+
+
+def test_the_same_contents_are_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        checkpoint.write(tmp_path / name, {**ONE, "v": OTHER["w"]}, {"step": 1, "best": 0.1, "notes": {"a": (1, 2)}})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    assert checkpoint.read(tmp_path / "one")[1] == {"step": 1, "best": 0.1, "notes": {"a": [1, 2]}}
 
 
 def test_a_file_of_before_there_were_checksums_is_read(tmp_path: Path) -> None:

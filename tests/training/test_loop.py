@@ -7,8 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,6 +179,104 @@ def test_a_full_disk_costs_the_checkpoint_not_the_training(
         assert same(weights(Run(seed=3, folder=tmp_path), checkpoint_every=0.0), uninterrupted)
     assert "No space left" in caplog.text
     assert not (tmp_path / LATEST).exists()
+
+
+def stopped_at(step: int, folder: Path, watching: Watching | None = None, **changes: object) -> None:
+    """A fit that is stopped after a step, as by Ctrl-C."""
+    stop = Watching({step: lambda: signal.raise_signal(signal.SIGINT)})
+    with pytest.raises(KeyboardInterrupt):
+        weights(Run(seed=3, folder=folder, watches=(stop, *([watching] if watching else []))), **changes)
+
+
+@pytest.mark.parametrize("step", [2, 5, 7])
+def test_an_epoch_that_was_stopped_in_the_middle_notes_the_loss_of_all_of_it(step: int, tmp_path: Path) -> None:
+    whole, before, after = Watching(), Watching(), Watching()
+    weights(Run(seed=3, watches=(whole,)))
+    stopped_at(step, tmp_path, before)
+    weights(Run(seed=3, folder=tmp_path, resume=True, watches=(after,)))
+    assert before.losses + after.losses == whole.losses
+
+
+def test_best_weights_that_could_not_be_written_hold_back_the_newest(
+    uninterrupted: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk for the best weights of the second look, then a kill: who resumes ends with the same bits."""
+    write, refused = checkpoint.write, []
+
+    def sometimes_full(path: Path, tensors: Any, state: Any) -> None:
+        if path.name == Path(BEST).name and state["epoch"] == 2:
+            refused.append(state["step"])
+            raise OSError(28, "No space left on device", str(path))
+        write(path, tensors, state)
+
+    monkeypatch.setattr(checkpoint, "write", sometimes_full)
+    stopped_at(10, tmp_path, checkpoint_every=0.0)
+    assert refused
+    latest, best = (checkpoint.read(tmp_path / name)[1] for name in (LATEST, BEST))
+    assert latest["best"] == best["best"]
+    monkeypatch.setattr(checkpoint, "write", write)
+    assert same(weights(Run(seed=3, folder=tmp_path, resume=True)), uninterrupted)
+
+
+def test_best_weights_of_another_look_are_refused(tmp_path: Path) -> None:
+    stopped_at(6, tmp_path)
+    stale = (tmp_path / BEST).read_bytes()
+    weights(Run(seed=3, folder=tmp_path, resume=True))
+    (tmp_path / BEST).write_bytes(stale)
+    with pytest.raises(RunError, match=r"best\.safetensors is of another look.*delete it to go on"):
+        weights(Run(seed=3, folder=tmp_path, resume=True))
+
+
+def tampered(path: Path, change: Callable[[dict[str, Tensor], dict[str, Any]], object]) -> None:
+    """Other contents under a checksum that fits them."""
+    tensors, state = checkpoint.read(path)
+    change(tensors, state)
+    checkpoint.write(path, tensors, state)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        (LATEST, lambda tensors, state: state.pop("epoch"), "its state has no 'epoch'"),
+        (LATEST, lambda tensors, state: state.update(step="7"), "'step' of its state is '7'"),
+        (LATEST, lambda tensors, state: state.update(sums="x"), "could not convert"),
+        (LATEST, lambda tensors, state: tensors.pop("model.table.weight"), "Missing key"),
+        (LATEST, lambda tensors, state: tensors.update({"model.x": torch.ones(1)}), "Unexpected"),
+        (LATEST, lambda tensors, state: tensors.update({"model.table.weight": torch.ones(1, 8)}), "size mismatch"),
+        (LATEST, lambda tensors, state: tensors.update({"optimizer.0.exp_avg": torch.ones(1, 8)}), "has shape"),
+        (LATEST, lambda tensors, state: tensors.update(w=tensors.pop("optimizer.0.exp_avg")), "not of one kind"),
+        (BEST, lambda tensors, state: tensors.pop(next(iter(tensors))), "other names or shapes"),
+        (BEST, lambda tensors, state: state.clear(), "its state has no 'best'"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_told_in_a_line(name: str, change: Any, said: str, tmp_path: Path) -> None:
+    stopped_at(5, tmp_path)
+    tampered(tmp_path / name, change)
+    with pytest.raises(RunError, match=f"{Path(name).name} does not fit.*{said}.*--overwrite") as raised:
+        weights(Run(seed=3, folder=tmp_path, resume=True))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", [LATEST, BEST])
+def test_a_flipped_bit_in_a_checkpoint_is_not_gone_on_from(name: str, tmp_path: Path) -> None:
+    stopped_at(5, tmp_path)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[:-50] + bytes([whole[-50] ^ 1]) + whole[-49:])
+    with pytest.raises(RunError, match=f"{Path(name).name} is damaged or was changed.*--overwrite"):
+        weights(Run(seed=3, folder=tmp_path, resume=True))
+
+
+def test_a_checkpoint_of_before_there_were_sums_goes_on(uninterrupted: dict[str, Tensor], tmp_path: Path) -> None:
+    stopped_at(6, tmp_path)
+    tampered(tmp_path / LATEST, lambda tensors, state: (state.pop("sums"), state.pop("notes")))
+    assert same(weights(Run(seed=3, folder=tmp_path, resume=True)), uninterrupted)
+
+
+@pytest.mark.parametrize("rate", [1e6, 1e12])
+def test_a_finite_loss_with_weights_that_are_none_is_told_at_the_first_look(rate: float) -> None:
+    recipe = system({"procedure.loop.epochs": 1}).changed({"procedure.loop.optimizer.rate": rate})
+    with pytest.raises(RunError, match=r"diverged.*procedure\.loop\.optimizer\.rate"):
+        recipe.fit(world(), Run())
 
 
 def test_a_run_whose_best_weights_were_lost_can_be_resumed(tmp_path: Path) -> None:

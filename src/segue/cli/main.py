@@ -111,7 +111,7 @@ def run() -> None:
         sys.exit(1)
     except Exception as error:
         if isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)):
-            error = MemoryError(str(error))
+            error = MemoryError(str(error)).with_traceback(error.__traceback__)
         if not isinstance(error, SegueError | OSError | MemoryError | RecursionError):
             raise
         if os.environ.get("SEGUE_DEBUG") or logging.getLogger().isEnabledFor(logging.INFO):

@@ -26,6 +26,8 @@ from segue.core.errors import RunError, SegueError, in_words
 from segue.core.reading import json_values, shortly
 from segue.core.whole import whole_file
 
+CHECKSUM = "checksum"
+"""In the state as it is in the file."""
 REMEDY = "delete it and start again"
 
 
@@ -36,10 +38,11 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
         OSError: the disk is full or not writable; what was at `path` before is still there.
     """
     plain = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    text = json.dumps(state)
+    # One entry, for the order of several is not always the same in the file.
+    told = json.dumps({**state, CHECKSUM: digest(plain, state)})
     try:
         with whole_file(path) as partial:
-            save_file(plain, partial, metadata={"state": text, "digest": digest(plain, text)})
+            save_file(plain, partial, metadata={"state": told})
     except SafetensorError as error:  # it says the system's number and not which file
         number = re.search(r"os error (\d+)", str(error))
         code = int(number[1]) if number else 0
@@ -63,30 +66,30 @@ def read(
         raise RunError(f"{path} is not a file; {remedy}.")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            text = metadata.get("state", "{}")
+            text = (file.metadata() or {}).get("state", "{}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except SafetensorError as error:
         raise RunError(f"{path} is not a whole safetensors file ({shortly(error)}); {remedy}.") from error
     except OSError as error:
         raise RunError(in_words(OSError(error.errno, error.strerror or str(error), str(path)))) from error
-    if "digest" in metadata and metadata["digest"] != digest(tensors, text):
-        raise RunError(
-            f"{path} is damaged or was changed: its contents are not those that were written (another checksum); "
-            f"{remedy}."
-        )
     try:
         state = json_values(text)
     except ValueError as error:
         raise RunError(f"{path}: its state cannot be read: {error}; {remedy}.") from None
     if not isinstance(state, dict):
         raise RunError(f"{path}: its state is {type(state).__name__} and not a mapping; {remedy}.")
+    written = state.pop(CHECKSUM, None)
+    if written is not None and written != digest(tensors, state):
+        raise RunError(
+            f"{path} is damaged or was changed: its contents are not those that were written (another checksum); "
+            f"{remedy}."
+        )
     return {name: tensor.to(device) for name, tensor in tensors.items()}, state
 
 
-def digest(tensors: Mapping[str, Tensor], state: str) -> str:
+def digest(tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> str:
     """A checksum of tensors (names, types, shapes, bytes) and of the state beside them."""
-    hashed = hashlib.blake2b(state.encode(), digest_size=16)
+    hashed = hashlib.blake2b(json.dumps(state).encode(), digest_size=16)
     for name in sorted(tensors):
         tensor = tensors[name]
         hashed.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
