@@ -167,12 +167,22 @@ def test_distances_are_those_of_the_untuned_model_and_of_each_epoch(finished: tu
     assert lines[-1]["draft/distance"] != lines[-2]["draft/distance"]
 
 
-def test_the_drafts_are_easier_than_the_titles(finished: tuple[Watched, Path]) -> None:
-    """The published ratio of the first losses is 0.47: what a model writes itself is more predictable."""
+def test_the_first_losses_of_both_steps_are_held_against_each_other(finished: tuple[Watched, Path]) -> None:
     _, folder = finished
     (first, *_), (titles, *_) = curve(folder / "metrics.jsonl"), curve(folder / "tuning" / "metrics.jsonl")
     assert first["draft/first_loss_ratio"] == pytest.approx(first["loss"] / titles["loss"])
-    assert first["draft/first_loss_ratio"] < 1
+
+
+@pytest.mark.learns
+def test_the_drafts_are_easier_than_the_titles(learning_seed: int, tmp_path: Path) -> None:
+    """To who wrote them: 0.13 to 0.27 of what titles cost before there was anything learnt, with eight seeds.
+
+    The published ratio is 0.47; there step B begins as untuned as step A, and for this stand-in that is luck.
+    """
+    numbers = JsonLines(tmp_path / "metrics.jsonl", resume=False)
+    run = Run(seed=learning_seed, folder=tmp_path, watches=(numbers,))
+    after(procedure(restart=False), Watched(dropout=0.2, seed=learning_seed), run=run)
+    assert curve(tmp_path / "metrics.jsonl")[0]["draft/first_loss_ratio"] < 0.5
 
 
 def test_the_closest_draft_is_no_farther_than_the_best(finished: tuple[Watched, Path], tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from segue.testing import check_recipe, first_losses
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_recipe(bert4rec.VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_recipe(bert4rec.VARIANTS["small"], seed=learning_seed)
 
 
 def test_first_losses() -> None:

@@ -66,5 +66,6 @@ def test_stacked_without_cross_weights_is_a_tower_over_all_fields() -> None:
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_ranker(dcn_v2.VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_ranker(dcn_v2.VARIANTS["small"], seed=learning_seed)

@@ -46,5 +46,6 @@ def test_facts_that_two_tables_read_are_saved() -> None:
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_ranker(deepfm.VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_ranker(deepfm.VARIANTS["small"], seed=learning_seed)

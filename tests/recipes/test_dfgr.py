@@ -22,9 +22,9 @@ def told_by_history_alone(**settings: int) -> RankingSplit:
     return replace(split, schema=replace(split.schema, fields=fields))
 
 
-def auc(recipe: RankingRecipe, split: RankingSplit) -> float:
+def auc(recipe: RankingRecipe, split: RankingSplit, seed: int) -> float:
     """Of clicks in the requests that are asked."""
-    found = recipe.fit(split, Run(seed=0)).probabilities(split.asked)
+    found = recipe.fit(split, Run(seed=seed)).probabilities(split.asked)
     return area_under_curve(found[:, 0], split.asked.labels[:, 0])
 
 
@@ -38,14 +38,17 @@ def test_every_variant_takes_a_step(recipe: RankingRecipe) -> None:
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_ranker(dfgr.VARIANTS["small"], right=0.85)
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_ranker(dfgr.VARIANTS["small"], right=0.82, seed=learning_seed)
 
 
 @pytest.mark.slow
-def test_it_learns_from_actions_what_items_alone_do_not_tell() -> None:
+@pytest.mark.learns
+def test_it_learns_from_actions_what_items_alone_do_not_tell(learning_seed: int) -> None:
     # Labels err one time in ten: nothing reaches more than about 0.9. A mistaken click changes what comes next, so
-    # that what was shown says a little even to who does not know what was clicked: less than 0.62.
+    # that what was shown says a little even to who does not know what was clicked: 0.52 to 0.61 with nine seeds, where
+    # who knows it comes to 0.87 to 0.89.
     split, recipe = told_by_history_alone(users=400), dfgr.VARIANTS["small"]
-    assert auc(recipe, split) > 0.85
-    assert auc(recipe.changed({"model.actions": "none"}), split) < 0.62
+    assert auc(recipe, split, learning_seed) > 0.82
+    assert auc(recipe.changed({"model.actions": "none"}), split, learning_seed) < 0.7

@@ -43,5 +43,6 @@ def test_the_kind_of_attention_matters(kind) -> None:
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_ranker(dien.VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_ranker(dien.VARIANTS["small"], seed=learning_seed)

@@ -1,5 +1,6 @@
 """DIN: what its weights do, and the ranker's contract."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -59,5 +60,6 @@ def test_size() -> None:
     assert sized(din.RECIPE) == attention + tower + facts + actions
 
 
-def test_contract() -> None:
-    check_ranker(din.VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_ranker(din.VARIANTS["small"], seed=learning_seed)

@@ -52,5 +52,6 @@ def test_without_numbers_there_is_no_bottom() -> None:
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_ranker(dlrm.VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_ranker(dlrm.VARIANTS["small"], seed=learning_seed)

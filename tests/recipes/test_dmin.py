@@ -68,5 +68,6 @@ def test_heads_must_divide_the_width() -> None:
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_ranker(dmin.VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_ranker(dmin.VARIANTS["small"], seed=learning_seed)

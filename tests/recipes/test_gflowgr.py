@@ -9,10 +9,11 @@ from segue.tokenizers.random_codes import RandomCodes
 
 
 @pytest.mark.slow
+@pytest.mark.learns
 @pytest.mark.parametrize("name", ["small", "t5_small"])
-def test_contract(name: str) -> None:
+def test_contract(name: str, learning_seed: int) -> None:
     """Trajectories stand beside what was learnt; at this weight they do not wash it out."""
-    check_recipe(VARIANTS[name])
+    check_recipe(VARIANTS[name], seed=learning_seed)
 
 
 def test_first_losses() -> None:

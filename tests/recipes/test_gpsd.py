@@ -12,8 +12,9 @@ from segue.testing.rankers import check_ranker
 from segue.testing.requests import parity_requests
 
 
-def test_contract() -> None:
-    check_ranker(gpsd.VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_ranker(gpsd.VARIANTS["small"], seed=learning_seed)
 
 
 def test_as_published_the_item_table_is_transferred_and_frozen() -> None:

@@ -7,8 +7,9 @@ from segue.recipes import gru4rec
 from segue.testing import check_recipe, first_losses
 
 
-def test_contract() -> None:
-    check_recipe(gru4rec.VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_recipe(gru4rec.VARIANTS["small"], seed=learning_seed)
 
 
 def test_first_losses() -> None:

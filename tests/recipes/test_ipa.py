@@ -7,5 +7,6 @@ from segue.testing.contracts import check_recipe
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_recipe(VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_recipe(VARIANTS["small"], seed=learning_seed)

@@ -9,8 +9,9 @@ from segue.tokenizers.rq_vae import RqVae
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_recipe(VARIANTS["small"])
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_recipe(VARIANTS["small"], seed=learning_seed)
 
 
 def test_first_losses() -> None:

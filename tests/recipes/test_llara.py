@@ -5,12 +5,20 @@ import pytest
 from segue.core.run import Run
 from segue.recipes.llara import RECIPE, VARIANTS
 from segue.testing.contracts import check_recipe
-from text_world import kinds
+from text_world import kinds, left_to_learn
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_recipe(VARIANTS["small"], world=kinds(), k=6, right=0.4)
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    """It finds the kind of the next item, and with it half of the items; the most popular six have 0.31."""
+    check_recipe(VARIANTS["small"], world=kinds(), k=6, right=0.4, seed=learning_seed)
+
+
+@pytest.mark.slow
+@pytest.mark.learns
+def test_tuning_teaches_titles(learning_seed: int) -> None:
+    assert left_to_learn(VARIANTS["small"], learning_seed) < 0.9
 
 
 @pytest.mark.slow

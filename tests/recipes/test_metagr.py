@@ -22,22 +22,25 @@ def test_every_variant_takes_a_step(recipe: RankingRecipe) -> None:
 
 
 @pytest.mark.slow
-def test_contract() -> None:
-    check_ranker(metagr.VARIANTS["small"], right=0.68)
+@pytest.mark.learns
+def test_contract(learning_seed: int) -> None:
+    check_ranker(metagr.VARIANTS["small"], right=0.68, seed=learning_seed)
 
 
 @pytest.mark.slow
-def test_it_learns_from_actions() -> None:
+@pytest.mark.learns
+def test_it_learns_from_actions(learning_seed: int) -> None:
     # Without the fact about users that gives half of it away, who knows no action stays below 0.62. With times, it
     # leans on actions of the same request, which bear the same time and are not there in use.
     split = parity_requests(users=400)
     split = replace(split, schema=replace(split.schema, fields=split.schema.fields_of("item")))
-    fitted = metagr.VARIANTS["small"].changed({"backbone.timed": False}).fit(split, Run(seed=0))
+    fitted = metagr.VARIANTS["small"].changed({"backbone.timed": False}).fit(split, Run(seed=learning_seed))
     found = fitted.probabilities(split.asked)
     assert area_under_curve(found[:, 0], split.asked.labels[:, 0]) > 0.7
 
 
 @pytest.mark.slow
-def test_merged_tokens_learn_from_the_last_request_of_each_pass() -> None:
+@pytest.mark.learns
+def test_merged_tokens_learn_from_the_last_request_of_each_pass(learning_seed: int) -> None:
     merged = {"batches.latest": True, "model": metagr.VARIANTS["merged"].model.changed({"width": 16})}
-    check_ranker(metagr.VARIANTS["small"].changed(merged), right=0.8)
+    check_ranker(metagr.VARIANTS["small"].changed(merged), right=0.8, seed=learning_seed)

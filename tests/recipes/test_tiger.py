@@ -19,9 +19,10 @@ from segue.tokenizers.residual_k_means import ResidualKMeans
 
 
 @pytest.mark.slow
+@pytest.mark.learns
 @pytest.mark.parametrize("name", ["small", "t5_small"])
-def test_contract(name: str) -> None:
-    check_recipe(VARIANTS[name])
+def test_contract(name: str, learning_seed: int) -> None:
+    check_recipe(VARIANTS[name], seed=learning_seed)
 
 
 def test_first_losses() -> None:

@@ -43,14 +43,15 @@ def world(items: int = 64) -> Split:
     return ring(users=20, items=items)
 
 
-def fitted(part: RqVae, split: Split) -> FittedRqVae:
-    made = part.fit(split, Run(seed=1))
+def fitted(part: RqVae, split: Split, seed: int) -> FittedRqVae:
+    made = part.fit(split, Run(seed=seed))
     assert isinstance(made, FittedRqVae)
     return made
 
 
-def test_what_is_left_over_falls_level_by_level_on_planted_levels() -> None:
-    tokenizer = fitted(SMALL, world())
+@pytest.mark.learns
+def test_what_is_left_over_falls_level_by_level_on_planted_levels(learning_seed: int) -> None:
+    tokenizer = fitted(SMALL, world(), learning_seed)
     latents = tokenizer.network.latents(torch.from_numpy(tokenizer.vectors()))
     path = tokenizer.network.descend(latents)
     left = [*path.residuals, path.residuals[-1] - path.chosen[-1]]
@@ -60,8 +61,9 @@ def test_what_is_left_over_falls_level_by_level_on_planted_levels() -> None:
     assert sizes[3] < 0.9 * sizes[2]
 
 
-def test_codes_say_what_the_vectors_are() -> None:
-    tokenizer = fitted(SMALL, world())
+@pytest.mark.learns
+def test_codes_say_what_the_vectors_are(learning_seed: int) -> None:
+    tokenizer = fitted(SMALL, world(), learning_seed)
     vectors = tokenizer.vectors()
     error = ((vectors - tokenizer.reconstructed()) ** 2).sum() / ((vectors - vectors.mean(0)) ** 2).sum()
     assert error < 0.25  # one level alone cannot say more than 1 / (1 + 1/9 + 1/81) of it, and 4 codes have 1/3 of that
@@ -86,6 +88,7 @@ def test_it_is_a_tokenizer_with_every_policy(policy: CollisionPolicy, items: int
     check_tokenizer(part, world(items))
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize(
     "changes",
     [
@@ -97,17 +100,18 @@ def test_it_is_a_tokenizer_with_every_policy(policy: CollisionPolicy, items: int
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_every_option_learns(changes: dict[str, Any]) -> None:
-    tokenizer = fitted(SMALL.changed(changes), world())
+def test_every_option_learns(changes: dict[str, Any], learning_seed: int) -> None:
+    tokenizer = fitted(SMALL.changed(changes), world(), learning_seed)
     assert min(tokenizer.notes()["utilisation"]) == 1.0
     vectors = tokenizer.vectors()
     assert ((vectors - tokenizer.reconstructed()) ** 2).sum() < 0.5 * ((vectors - vectors.mean(0)) ** 2).sum()
 
 
-def test_collaborative_vectors_draw_codes_to_who_took_the_items() -> None:
+@pytest.mark.learns
+def test_collaborative_vectors_draw_codes_to_who_took_the_items(learning_seed: int) -> None:
     def agreement(alpha: float) -> float:
         part = SMALL.changed({"collaborative": PlantedVectors(width=6, noise=1.0), "alpha": alpha})
-        tokenizer = fitted(part, world())
+        tokenizer = fitted(part, world(), learning_seed)
         assert part.collaborative is not None
         wanted = part.collaborative.fit(world(), Run()).encode(world().catalog)
         said = tokenizer.network.looked_up(torch.from_numpy(tokenizer.codes.codes[:, :3])).detach().numpy()
@@ -142,12 +146,13 @@ def test_a_dead_code_is_moved_to_where_items_are() -> None:
     assert training.optimizer.state[network.codebooks]["exp_avg"][1, 2].abs().sum() == 0
 
 
-def test_a_collapsed_codebook_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.learns
+def test_a_collapsed_codebook_is_warned_of(learning_seed: int, caplog: pytest.LogCaptureFixture) -> None:
     equal = PlantedVectors(branches=1, noise=0.0)
-    SMALL.changed({"encoder": equal, "epochs": 1}).fit(world(), Run())
+    SMALL.changed({"encoder": equal, "epochs": 1}).fit(world(), Run(seed=learning_seed))
     assert "The codebook of level 1 has collapsed: 25 % of its 4 codes" in caplog.text
     caplog.clear()
-    SMALL.fit(world(), Run())
+    SMALL.fit(world(), Run(seed=learning_seed))
     assert not caplog.text
 
 

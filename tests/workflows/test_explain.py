@@ -46,13 +46,19 @@ def effects(recommender: Recommender, history: list[int], item: int) -> dict[int
     return {event.position: event.effect for event in why.events}
 
 
-@pytest.mark.slow
-def test_on_the_ring_the_newest_event_moves_the_next_item_most() -> None:
-    settings = {"procedure.loop.epochs": 12, "procedure.loop.optimizer.rate": 0.01}
-    walker = tiger.VARIANTS["small"].changed(settings).fit(ring(), Run(seed=1))
+@pytest.mark.learns
+def test_on_the_ring_the_newest_event_moves_the_next_item_and_the_oldest_does_not(learning_seed: int) -> None:
+    """Without either, what is left is a walk that ends where the item is next, or one step before.
+
+    An event left out from the middle leaves what nobody walked, and what is said of that is luck.
+    """
+    settings = {"batches.history": 5, "procedure.loop.epochs": 20, "procedure.loop.optimizer.rate": 0.01}
+    walker = tiger.VARIANTS["small"].changed(settings).fit(ring(), Run(seed=learning_seed))
     why = explain(walker, Histories.from_lists([[3, 4, 5, 6, 7]]), 8)
-    assert (why.place, why.events[0].item_id, why.events[0].position) == (1, "i7", 4)
-    assert why.events[0].effect > 3 * max(abs(event.effect) for event in why.events[1:])
+    assert why.place == 1
+    effect = {event.position: event.effect for event in why.events}
+    assert effect[4] > 2
+    assert effect[4] > 5 * abs(effect[0])
     assert [event.effect for event in why.events] == sorted((e.effect for e in why.events), key=abs, reverse=True)
 
 

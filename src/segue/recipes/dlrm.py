@@ -100,7 +100,7 @@ RECIPE = RankingRecipe(
 VARIANTS = {
     "small": RECIPE.changed(
         {"name": "dlrm_small", "model.width": 16, "model.hidden": [32], "model.bottom": [16], "model.recent": 20,
-         "procedure.loop.optimizer.rate": 1e-2, "procedure.loop.epochs": 14, "procedure.loop.patience": 0}
+         "procedure.loop.optimizer.rate": 1e-2, "procedure.loop.epochs": 25, "procedure.loop.patience": 0}
     )
 }  # fmt: skip
 CLAIMS = ranking_claims("dlrm", {"model.hidden": [512, 128]})

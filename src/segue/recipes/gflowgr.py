@@ -119,7 +119,7 @@ _SMALL = {
     "procedure.collaborative": _SASREC.changed(
         {"backbone.width": 16, "procedure.loop.epochs": 3, "objective.negatives.count": 16, "batches.history": 20}
     ),
-    "procedure.before": Loop(epochs=25, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05), evaluate_every=25),
+    "procedure.before": Loop(epochs=40, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05), evaluate_every=40),
     "procedure.loop": Loop(epochs=4, optimizer=AdamW(rate=2e-3, schedule="linear", quicker=_QUICKER), evaluate_every=4),
 }
 VARIANTS = {

@@ -83,7 +83,7 @@ VARIANTS = {
             "procedure.events": NextEvents(history=20, users=16),
             "procedure.generation": {"negatives": 8, "positive": False},
             "procedure.pretraining": {"epochs": 2, "optimizer": _COURSE},
-            "procedure.ranking.loop": {"epochs": 8, "optimizer": _COURSE | {"rate": 3e-3}},
+            "procedure.ranking.loop": {"epochs": 16, "optimizer": _COURSE | {"rate": 3e-3}},
         }
     ),
 }

@@ -93,7 +93,7 @@ VARIANTS = {
                 }
             ),
             "procedure.before": Loop(
-                epochs=25, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05), evaluate_every=25
+                epochs=40, optimizer=AdamW(rate=5e-3, schedule="linear", warmup=0.05), evaluate_every=40
             ),
             "procedure.loop.epochs": 2,
             "procedure.loop.evaluate_every": 2,
