@@ -109,8 +109,8 @@ def open_tables(path: Path, asked: Mapping[str, str | None] | None = None) -> Ta
         if not path.is_dir() or len(full) == 1:
             raise
         raise DataError(
-            f"{path} is a folder with several tables ({shown(files, path)}), which cannot be read as one; give the path "
-            f"of the one that holds the interactions. {error}"
+            f"{path} is a folder with several tables ({shown(files, path)}), which cannot be read as one; give the "
+            f"path of the one that holds the interactions. {error}"
         ) from None
 
 

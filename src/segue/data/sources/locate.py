@@ -44,7 +44,21 @@ def suffix_of(file: Path) -> str:
 def outside(path: Path) -> tuple[Path, str | None]:
     """A path such as log.sqlite::events as the file and the table in it; any other path as it is."""
     name, mark, inside = str(path).rpartition(_MARK)
-    return (Path(name), inside) if mark and inside and not _is_there(path) else (path, None)
+    return (Path(name), inside) if mark and inside and not is_there(path) else (path, None)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something under this path.
+
+    Raises:
+        DataError: nobody can tell: there is no right to look, or the name is too long.
+    """
+    try:
+        return path.exists()
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{str(path)[:200]!r} cannot be looked at: {getattr(error, 'strerror', None) or error}."
+        ) from None
 
 
 def locate(path: Path) -> Found:
@@ -54,13 +68,13 @@ def locate(path: Path) -> Found:
         DataError: there is no such file, or none in the folder that can be read, or they cannot be one log.
     """
     path, inside = outside(path)
-    if not _is_there(path) and inside is None and _SIGNS.search(str(path)):
+    if not is_there(path) and inside is None and _SIGNS.search(str(path)):
         return Found(_fitting(path))
     if path.is_dir() and inside is None:
         return Found(_inside(path))
     if path.is_file():
         return Found([path], inside)
-    if _is_there(path):
+    if is_there(path):
         raise DataError(f"{path} is no regular file{f', so there is no {inside!r} in it' if inside else ''}.")
     raise DataError(
         f"{path} does not exist{_near(path)} It was looked for in {Path.cwd()}; `segue data get` fetches public sets."
@@ -160,15 +174,6 @@ def _fitting(pattern: Path) -> list[Path]:
         has = f" {near} has: {', '.join(held)}." if held else "" if near.is_dir() else f" There is no folder {near}."
         raise DataError(f"{pattern}: no file fits this pattern.{has}")
     return list(dict.fromkeys(files))
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError) as error:  # no right to look, a name too long, a zero byte
-        raise DataError(
-            f"{str(path)[:200]!r} cannot be looked at: {getattr(error, 'strerror', None) or error}."
-        ) from None
 
 
 def _near(path: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -102,12 +103,12 @@ def _check_alike(first: pl.DataFrame, other: pl.DataFrame, where: Path, table: T
         one, two = first.schema[name], other.schema.get(name, pl.Null())
         if one.is_temporal() != two.is_temporal() and pl.Null not in (one, two):
             raise DataError(
-                f"{table.files[0]}: the column '{name}' is of type {two}, and of type {one} in {where}. Write it in one "
-                "type in all files."
+                f"{table.files[0]}: the column '{name}' is of type {two}, and of type {one} in {where}. Write it in "
+                "one type in all files."
             )
 
 
-def _differ(wanted: pl.DataType, found: pl.DataType) -> bool:
+def _differ(wanted: Any, found: Any) -> bool:
     """Whether times are in another unit than in the first file."""
     return wanted != found and wanted.is_temporal() and found.is_temporal()
 

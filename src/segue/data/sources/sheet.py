@@ -46,7 +46,7 @@ class Sheet(Table):
             DataError: ids are too wide for a workbook, which has fifteen digits.
         """
         for name, role in columns.items():
-            if role == "id" and is_wide(self.whole[name]):
+            if role == "id" and self.whole[name].dtype.is_numeric() and is_wide(self.whole[name]):
                 raise DataError(
                     f"{self.files[0]}::{self.name}, column '{name}': ids of more than 15 digits, whose last digits a "
                     "workbook loses. Write the column as text, or take the log from where the sheet came from."
