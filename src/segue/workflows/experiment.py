@@ -91,7 +91,7 @@ def data_of(source: str | Path | Any, items: Any = None) -> Preparation | World:
     if not isinstance(source, str | Path):
         return Preparation(path=str(frames.kept(source, cache_folder() / "frames", items)))
     if items is not None:
-        raise SettingsError("items: goes with a table as data; a file of the catalogue lies beside the file of the log.")
+        raise SettingsError("items: goes with a table as data; beside a file the catalogue is a file too, items.csv.")
     return World() if source == "world" else Preparation(path=str(Path(source).expanduser().resolve()))
 
 

@@ -99,19 +99,23 @@ def open_tables(path: Path, asked: Mapping[str, str | None] | None = None) -> Ta
     full = [i for i, file in enumerate(files) if not _is_blank(file)]
     if not full:
         raise DataError(f"{path}: all {len(files)} files are empty; a log has at least one row.")
+    of_folder = f"{path} is a folder with several tables ({shown(files, path)})" if path.is_dir() else None
+    hint = "give the path of the one that holds the interactions."
     try:
         tables = [open_table(files[full[0]], asked)]
         if isinstance(tables[0], Delimited):
             asked = {**(asked or {}), "header": str(tables[0].header).lower()}
         tables += [open_table(files[i], asked) for i in full[1:]]
+    except DataError as error:
+        if of_folder is None or len(full) == 1:
+            raise
+        raise DataError(f"{of_folder}, one of which cannot be read; {hint} {error}") from None
+    try:
         return as_one(files, tables, [constants[i] for i in full])
     except DataError as error:
-        if not path.is_dir() or len(full) == 1:
+        if of_folder is None or len(full) == 1:
             raise
-        raise DataError(
-            f"{path} is a folder with several tables ({shown(files, path)}), which cannot be read as one; give the "
-            f"path of the one that holds the interactions. {error}"
-        ) from None
+        raise DataError(f"{of_folder} of different columns; {hint} {error}") from None
 
 
 def open_table(file: Path, asked: Mapping[str, str | None] | None = None, inside: str | None = None) -> Table:
