@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from segue.core.errors import SettingsError
@@ -10,6 +11,7 @@ from segue.data.split import LeaveTwoOut
 from segue.simulation.world import World
 from segue.workflows import systems
 from segue.workflows.experiment import data_of, load, new, parse_setting
+from segue.workflows.runs import dataset_of
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,37 @@ def test_without_data_it_is_the_simulated_world() -> None:
     assert new("popularity", None, {}, None).data == World()
     assert data_of("world") == World()
     assert new("popularity", None, {"data.users": 50}, None).data == World(users=50)
+
+
+def test_a_table_in_memory_is_data_that_can_be_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGUE_CACHE", str(tmp_path / "cache"))
+    rows = [(f"u{i % 5}", f"i{i * 7 % 4}", 1_700_000_000 + i) for i in range(40)]
+    log = pl.DataFrame(rows, ["user", "item", "time"], orient="row")
+    items = pl.DataFrame({"item": ["i0", "i1"], "title": ["Zero", "One"]})
+    experiment = new("popularity", log.to_pandas(), {"data.core": 2}, items=items)
+    (tmp_path / "recipe.yaml").write_text(experiment.yaml())
+    again = load(tmp_path / "recipe.yaml")
+    assert again == experiment
+    assert again.data == new("popularity", log.lazy(), {"data.core": 2}, items=items).data
+    dataset = dataset_of(again)
+    assert len(dataset.log) == 40
+    assert set(dataset.catalog.table["title"]) == {"Zero", "One", None}
+
+
+@pytest.mark.parametrize("data", [None, "log.csv", Path("log.csv")])
+def test_a_catalog_in_memory_wants_a_log_in_memory(data) -> None:
+    with pytest.raises(SettingsError, match="items: goes with a table"):
+        new("popularity", data, items=pl.DataFrame({"item": ["a"]}))
+
+
+def test_data_that_are_no_table_are_refused() -> None:
+    with pytest.raises(SettingsError, match="data: a value of type list is no log"):
+        new("popularity", [("u", "i")])
+
+
+def test_a_path_may_be_a_path_and_begin_at_home() -> None:
+    assert new("popularity", Path("log.csv")).data == data_of("log.csv")
+    assert data_of("~/logs/*.csv").path == str(Path.home() / "logs/*.csv")
 
 
 def test_a_wrong_path_is_named() -> None:

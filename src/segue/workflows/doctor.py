@@ -21,6 +21,7 @@ OPTIONAL = {
     "mlflow": ("track", "metrics in an MLflow server"),
     "fastapi": ("serve", "the recommendation service and the studio"),
     "psycopg": ("postgres", "events kept in PostgreSQL"),
+    "fastexcel": ("excel", "logs in Excel workbooks"),
     "onnx": ("onnx", "runs exported as ONNX"),
     "jaxtyping": ("dev", "shapes checked in every test"),
 }

@@ -79,22 +79,35 @@ STARTS = ("start", "recipe.start")
 """The setting that names the run to begin with."""
 
 
-def data_of(source: str | Path | Any) -> Preparation | World:
+def data_of(source: str | Path | Any, items: Any = None) -> Preparation | World:
     """The data that `--data` names: 'world' is the simulated one, any other text a path; a table of pandas, polars,
     Arrow or DuckDB is kept as a file, so that the run can be asked again.
+
+    Args:
+        items: the catalogue of a table in memory, as a table with the ids of the items and what is known of each.
 
     Raises:
         SettingsError: it is neither.
     """
-    if isinstance(source, str | Path):
-        return World() if source == "world" else Preparation(path=str(Path(source).resolve()))
-    return Preparation(path=str(frames.kept(source, cache_folder() / "frames")))
+    if not isinstance(source, str | Path):
+        return Preparation(path=str(frames.kept(source, cache_folder() / "frames", items)))
+    if items is not None:
+        raise SettingsError("items: goes with a table as data; beside a file the catalogue is a file too, items.csv.")
+    return World() if source == "world" else Preparation(path=str(Path(source).expanduser().resolve()))
 
 
 def new(
-    recipe: str, data: str | Path | Any = None, settings: Mapping[str, Any] | None = None, seed: int | None = None
+    recipe: str,
+    data: str | Path | Any = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    *,
+    items: Any = None,
 ) -> Experiment:
     """The experiment that the words of a command describe; `recipe` is a system's name or a YAML file.
+
+    Args:
+        items: where the data are a table in memory, the table of its catalogue.
 
     Raises:
         SettingsError: a name, path or value does not fit.
@@ -102,8 +115,8 @@ def new(
     systems.load_shelves()
     is_file = recipe.endswith((".yaml", ".yml"))
     experiment = load(Path(recipe)) if is_file else _of(recipe)
-    if data is not None:
-        experiment = experiment.model_copy(update={"data": data_of(data)})
+    if data is not None or items is not None:
+        experiment = experiment.model_copy(update={"data": data_of("world" if data is None else data, items)})
     if seed is not None:
         experiment = experiment.changed({"seed": seed})
     settings = settings or {}

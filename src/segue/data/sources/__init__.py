@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from segue.core.errors import DataError
 from segue.data.sources import amazon, files, folder, kuairand, movielens, recbole, samples, taobao
-from segue.data.sources.locate import locate
+from segue.data.sources.locate import is_there, locate
 from segue.data.sources.raw_log import RawLog
 
 SourceName = Literal["guess", "folder", "movielens", "amazon", "recbole", "kuairand", "taobao", "samples", "files"]
@@ -44,9 +45,12 @@ def open_log(
         DataError: there is no such path, or nothing in it can be read.
     """
     asked = dict(asked or {})
-    if not (path.is_file() or path.is_dir()):
+    path = path.expanduser()
+    if not is_there(path) or not (path.is_file() or path.is_dir()):
         locate(path)  # a pattern, or a table in a file; otherwise an error with what is near
-        source = "files"
+        if source not in ("guess", "files"):
+            raise DataError(f"{path}: source={source} reads a file or a folder, no pattern and no table in a file.")
+        return files.read(path, asked, "a pattern, or a table in a file")
     raw = _open(path, asked, source)
     return kuairand.with_earlier(raw, path) if history else raw
 
@@ -58,7 +62,10 @@ def _open(path: Path, asked: Mapping[str, str | None], source: SourceName) -> Ra
     for name, family in _FAMILIES.items():
         if named and name not in ("files", "folder", "recbole"):
             continue
-        why = family.recognise(path)
+        try:
+            why = family.recognise(path)
+        except DataError:  # what a family cannot read is not of its form; 'files' says what is wrong
+            why = None
         if why is not None:
             return family.read(path, asked, why)
     raise AssertionError("'files' takes every path")

@@ -26,6 +26,8 @@ from segue.data.sources.table import Table
 from segue.data.sources.values import SAMPLE_ROWS, Role
 
 SEPARATORS = (",", "\t", "::", ";", "|", " ")
+ALONE: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""DuckDB with what it has, and nothing fetched from elsewhere."""
 _LOOKED_AT = 4
 """So many blocks tell whether quotes are mostly around fields."""
 _BLOCK = 16 << 20
@@ -102,7 +104,7 @@ class Delimited(Table):
     def _relation(self, plain: _Plain) -> Any:
         import duckdb
 
-        return duckdb.connect().read_csv(
+        return duckdb.connect(config=ALONE).read_csv(
             literal_path(plain.path),
             header=self.header,
             sep=self.separator,
@@ -127,7 +129,7 @@ class Delimited(Table):
 
     def _unpacked(self, file: Path) -> tuple[Path, bool, bool]:
         """The file, or a copy of it that is unpacked; whether it has quotes, and line ends of several kinds."""
-        packed = file.suffix == ".gz"
+        packed = is_packed(file)
         quotes = returns = both = ends = 0
         copy = self._new_copy() if packed else None
         with copy.open("wb") if copy else io.BytesIO() as out:
@@ -271,7 +273,7 @@ def head(file: Path, *, whole_lines: bool = True) -> str:
 
 def open_text(file: Path, encoding: str = "utf-8-sig") -> io.TextIOWrapper:
     """The file as text, unpacked when its name ends in .gz."""
-    raw: Any = gzip.GzipFile(file) if file.suffix == ".gz" else file.open("rb")  # the wrapper closes it
+    raw: Any = gzip.GzipFile(file) if is_packed(file) else file.open("rb")  # the wrapper closes it
     return io.TextIOWrapper(raw, encoding=encoding, newline="")
 
 
@@ -283,7 +285,7 @@ def blocks(file: Path, size: int = _BLOCK) -> Iterator[bytes]:
     """
     first, held = True, b""
     try:
-        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw:
+        with gzip.open(file, "rb") if is_packed(file) else file.open("rb") as raw:
             while piece := raw.read(size):
                 piece, held = held + piece, b""
                 if first and piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -312,6 +314,11 @@ def first_lines(file: Path, count: int) -> list[str]:
     return re.split(r"\r\n|\n|\r", head(file))[:count]
 
 
+def is_packed(file: Path) -> bool:
+    """Whether a file is gzip, by its name."""
+    return file.suffix.lower() == ".gz"
+
+
 def literal_path(file: Path) -> str:
     """A path in which no sign stands for others."""
     return re.sub(r"([*?\[])", r"[\1]", str(file))
@@ -319,7 +326,7 @@ def literal_path(file: Path) -> str:
 
 def not_utf8(file: Path) -> DataError:
     """The error for a file that is not UTF-8, with the line where it first is not."""
-    with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
+    with gzip.open(file, "rb") if is_packed(file) else file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 line.decode("utf-8")

@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 
 from segue.core.errors import DataError
+from segue.data.sources.arrow_stream import ArrowStream, is_stream
 from segue.data.sources.columns import ITEM, Columns, choose, is_index, plain
-from segue.data.sources.database import open_duckdb, open_sqlite
-from segue.data.sources.delimited import Delimited
+from segue.data.sources.database import open_database, waiting
+from segue.data.sources.delimited import Delimited, blocks
 from segue.data.sources.dialect import open_delimited
 from segue.data.sources.json_array import JsonArray, is_array
 from segue.data.sources.json_lines import JsonLines
@@ -25,8 +26,10 @@ from segue.data.sources.locate import (
     SQLITE,
     TEXT,
     locate,
+    outside,
     partition,
     root_of,
+    shown,
     suffix_of,
 )
 from segue.data.sources.mapping import log_of
@@ -37,17 +40,30 @@ from segue.data.sources.sheet import open_sheet
 from segue.data.sources.table import Table
 from segue.data.sources.values import Role, are_float_ids, has_decimal_commas, ids, looks_like, numbers
 
+_PANDAS = "in Python: pandas.{}({!r}).to_parquet('log.parquet')"
 _HOW = {
-    ".pkl": "convert a pickle, if you trust it, in Python: pandas.read_pickle(FILE).to_parquet('x.parquet')",
-    ".rds": "in R: write.csv(readRDS('x.rds'), 'x.csv', row.names = FALSE)",
-    ".mat": "in Python: scipy.io.loadmat, then write the arrays as CSV",
-    ".zip": "unpack it first",
-    ".xz": "unpack it first: xz -d FILE",
-    ".bz2": "unpack it first: bzip2 -d FILE",
-    ".zst": "unpack it first: zstd -d FILE",
-    ".orc": "in Python: pyarrow.orc.read_table, then pyarrow.parquet.write_table",
-    ".avro": "in Python: polars.read_avro(FILE).write_parquet('x.parquet')",
+    (".pkl", ".pickle"): ("if you trust it, " + _PANDAS, "read_pickle"),
+    (".dta",): (_PANDAS, "read_stata"),
+    (".sav", ".zsav"): (_PANDAS, "read_spss"),
+    (".sas7bdat", ".xpt"): (_PANDAS, "read_sas"),
+    (".h5", ".hdf", ".hdf5"): (_PANDAS, "read_hdf"),
+    (".orc",): (_PANDAS, "read_orc"),
+    (".xml",): (_PANDAS, "read_xml"),
+    (".avro",): ("in Python: polars.{}({!r}).write_parquet('log.parquet')", "read_avro"),
+    (".npy", ".npz"): ("in Python: numpy.{}({!r}), then segue.experiment(SYSTEM, data=polars.DataFrame(...))", "load"),
+    (".mat",): ("in Python: scipy.io.{}({!r}), then segue.experiment(SYSTEM, data=polars.DataFrame(...))", "loadmat"),
+    (".rds", ".rdata", ".rda"): ("in R: {}({!r}), then write.csv(LOG, 'log.csv', row.names = FALSE)", None),
+    (".html", ".htm"): ("in Python: pandas.{}({!r})[0].to_parquet('log.parquet')", "read_html"),
+    (".sql",): ("load it into SQLite: {} log.sqlite < {!r}", "sqlite3"),
+    (".numbers", ".gsheet"): ("{}export {!r} as CSV or .xlsx", ""),
+    (".zip",): ("unpack it first: {} {!r}", "unzip"),
+    (".tar", ".tgz"): ("unpack it first: {} {!r}", "tar -xf"),
+    (".7z",): ("unpack it first: {} {!r}", "7z x"),
+    (".xz",): ("unpack it first: {} {!r}", "xz -d"),
+    (".bz2",): ("unpack it first: {} {!r}", "bzip2 -d"),
+    (".zst",): ("unpack it first: {} {!r}", "zstd -d"),
 }
+"""For forms that are not read: how to make one of them that is."""
 
 
 def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
@@ -57,14 +73,14 @@ def read(path: Path, asked: Mapping[str, str | None], why: str) -> RawLog:
     first = table.tables[0] if isinstance(table, Several) else table
     named = not isinstance(first, Delimited) or first.header
     columns = choose(table.sample, asked, where=str(file), named=named)
-    beside = _beside(file)
+    beside = _beside(file, root_of(table.files))
     return log_of(
         table,
         columns,
         source="files",
         why=why,
         items=(lambda wanted: read_items(beside, columns.item, wanted)) if beside else None,
-        beside=[beside] if beside else [],
+        beside=[*([beside] if beside else []), *waiting(table)],
         notes=_notes(table, columns),
         time_format=asked.get("time_format"),
     )
@@ -77,23 +93,29 @@ def open_tables(path: Path, asked: Mapping[str, str | None] | None = None) -> Ta
         DataError: there is nothing that can be read, or the columns of several files differ.
     """
     files, inside = locate(path)
-    tables = [open_table(files[0], asked, inside)]
-    if isinstance(tables[0], Delimited):
-        asked = {**(asked or {}), "header": str(tables[0].header).lower()}
-    tables += [open_table(file, asked) for file in files[1:]]
     constants = [partition(file, root_of(files)) for file in files]
-    if len(tables) == 1 and not (constants[0] and path.is_dir()):
-        return tables[0]
+    if len(files) == 1 and (not constants[0] or outside(path)[0].is_file()):
+        return open_table(files[0], asked, inside)
+    full = [i for i, file in enumerate(files) if not _is_blank(file)]
+    if not full:
+        raise DataError(f"{path}: all {len(files)} files are empty; a log has at least one row.")
+    of_folder = f"{path} is a folder with several tables ({shown(files, path)})" if path.is_dir() else None
+    hint = "give the path of the one that holds the interactions."
     try:
-        return as_one(tables, constants)
+        tables = [open_table(files[full[0]], asked)]
+        if isinstance(tables[0], Delimited):
+            asked = {**(asked or {}), "header": str(tables[0].header).lower()}
+        tables += [open_table(files[i], asked) for i in full[1:]]
     except DataError as error:
-        if not path.is_dir():
+        if of_folder is None or len(full) == 1:
             raise
-        shown = ", ".join(str(file.relative_to(path)) for file in files[:6])
-        raise DataError(
-            f"{path} is a folder with several tables ({shown}) of different columns; give the path of the one that "
-            f"holds the interactions. {error}"
-        ) from None
+        raise DataError(f"{of_folder}, one of which cannot be read; {hint} {error}") from None
+    try:
+        return as_one(files, tables, [constants[i] for i in full])
+    except DataError as error:
+        if of_folder is None or len(full) == 1:
+            raise
+        raise DataError(f"{of_folder} of different columns; {hint} {error}") from None
 
 
 def open_table(file: Path, asked: Mapping[str, str | None] | None = None, inside: str | None = None) -> Table:
@@ -103,10 +125,10 @@ def open_table(file: Path, asked: Mapping[str, str | None] | None = None, inside
         DataError: the extension says nothing or the file is empty.
     """
     suffix = suffix_of(file)
-    if suffix in SQLITE:
-        return open_sqlite(file, inside)
-    if suffix in DUCKDB:
-        return open_duckdb(file, inside)
+    if suffix not in (*TEXT, *JSON) and file.suffix == ".gz" and suffix in (*READABLE, *SQLITE, *DUCKDB, *SHEETS):
+        raise DataError(f"{file}: of packed files only text and JSON are read. Unpack it first: gunzip {file.name!r}")
+    if suffix in (*SQLITE, *DUCKDB):
+        return open_database(file, inside)
     if suffix in SHEETS:
         return open_sheet(file, inside)
     if inside is not None:
@@ -114,17 +136,21 @@ def open_table(file: Path, asked: Mapping[str, str | None] | None = None, inside
     if suffix in PARQUET:
         return Parquet([file])
     if suffix in ARROW:
-        return Feather([file])
+        return ArrowStream([file]) if is_stream(file) else Feather([file])
     if suffix in JSON:
         return JsonArray([file]) if is_array(file) else JsonLines([file])
     if suffix in TEXT:
         return open_delimited([file], asked)
-    known = (*READABLE, *SQLITE, *DUCKDB, *SHEETS)
-    how = _HOW.get(suffix, "rename the file or convert it to one of these")
-    raise DataError(
-        f"{file}: the extension '{suffix or 'none'}' is not known. Segue reads {', '.join(known)} "
-        f"(text also with .gz); {how}."
-    )
+    known = ", ".join((*READABLE, *SQLITE, *DUCKDB, *SHEETS))
+    said = f"the extension '{suffix}' is not known" if suffix else "a name without an extension does not say its form"
+    raise DataError(f"{file}: {said}. Segue reads {known} (text also with .gz); {_how(suffix, file.name)}.")
+
+
+def _how(suffix: str, name: str) -> str:
+    for suffixes, (how, call) in _HOW.items():
+        if suffix in suffixes:
+            return how.format("readRDS" if suffix == ".rds" else "load" if call is None else call, name)
+    return "if it holds one of these, rename it; otherwise convert it"
 
 
 def read_items(file: Path, item: str, wanted: Collection[str] | None) -> pl.DataFrame:
@@ -175,15 +201,24 @@ def _fact(values: pl.Series, sample: pl.Series) -> pl.Series:
 
 def _notes(table: Table, columns: Columns) -> list[str]:
     several = [f"{len(table.files)} files are read as one log"] if len(table.files) > 1 else []
+    if isinstance(table, Several) and table.ignored:
+        several.append(f"fields that {table.tables[0].files[0].name} has not were left out: {', '.join(table.ignored)}")
     return [*several, f"user is column '{columns.user}', item '{columns.item}', time {_quoted(columns.time)}"]
 
 
-def _beside(file: Path) -> Path | None:
+def _is_blank(file: Path) -> bool:
+    """Whether there is nothing in a file of text, as in those that a job without rows leaves."""
+    return suffix_of(file) in (*TEXT, *JSON) and not any(block.strip() for block in blocks(file))
+
+
+def _beside(file: Path, root: Path) -> Path | None:
+    """The catalogue that lies beside a file, or beside the folders that it is in a partition of."""
     for word in BESIDE[:6]:
         for suffix in (*PARQUET, ".csv", ".tsv", ".jsonl", ".csv.gz", ".jsonl.gz"):
-            other = file.parent / f"{word}{suffix}"
-            if other.is_file() and other != file:
-                return other
+            for folder in dict.fromkeys((file.parent, root)):
+                other = folder / f"{word}{suffix}"
+                if other.is_file() and other != file:
+                    return other
     return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.delimited import blocks, first_lines, literal_path, not_utf8
+from segue.data.sources.delimited import blocks, first_lines, is_packed, literal_path, not_utf8
 from segue.data.sources.table import Table
 from segue.data.sources.values import SAMPLE_ROWS, Role
 
@@ -72,9 +72,12 @@ def read_json(file: Path, names: Sequence[str], rows: int, form: str) -> Iterato
     import duckdb
 
     columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in names)
-    query = f"select * from read_json(?, format='{form}', columns={{{columns}}}, maximum_object_size={64 << 20})"
+    packed = ", compression='gzip'" if is_packed(file) else ""
+    query = (
+        f"select * from read_json(?, format='{form}', columns={{{columns}}}, maximum_object_size={64 << 20}{packed})"
+    )
     try:
-        for batch in duckdb.connect().sql(query, params=[literal_path(file)]).to_arrow_reader(rows):
+        for batch in duckdb.connect(config=ALONE).sql(query, params=[literal_path(file)]).to_arrow_reader(rows):
             frame: Any = pl.from_arrow(batch)
             yield frame
     except (duckdb.Error, OSError, ValueError) as error:

@@ -6,34 +6,46 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from segue.core.errors import DataError
+from segue.data.sources.json_array import JsonArray
+from segue.data.sources.json_lines import JsonLines
 from segue.data.sources.table import Table
 from segue.data.sources.values import Role
 
 
 @dataclass(frozen=True)
 class Several(Table):
-    """The rows of one table after those of another; all have the same columns."""
+    """The rows of one table after those of another; all have the columns of the first."""
 
     files: Sequence[Path]
     tables: Sequence[Table]
-    constants: Sequence[Mapping[str, str]]
+    constants: Sequence[Mapping[str, str | None]]
     """For each table the columns whose value is the same in all its rows."""
+    ignored: Sequence[str] = ()
+    """Columns that the first has not, of JSON, where a field may be left out."""
 
     @cached_property
     def sample(self) -> pl.DataFrame:  # type: ignore[override]
-        """The first rows of the first file."""
-        return _with(self.tables[0].sample, self.constants[0])
+        """The first rows of the first file; in what the folders say, of all of them."""
+        first, among = self.tables[0].sample, self.constants
+        spread = [among[i * len(among) // first.height] for i in range(first.height)]
+        return first.with_columns(
+            pl.Series(name, [told[name] for told in spread], dtype=pl.String) for name in self.constants[0]
+        )
 
     def batches(self, columns: Mapping[str, Role], rows: int) -> Iterator[pl.DataFrame]:
         """The columns asked for, file after file."""
+        schema = self.tables[0].sample.schema
         for table, constants in zip(self.tables, self.constants, strict=True):
             read = {name: role for name, role in columns.items() if name not in constants}
+            read = read or {table.sample.columns[0]: "text"}  # the number of rows
             for batch in table.batches(read, rows):
-                yield _with(batch, constants).select(list(columns))
+                alike = [pl.col(name).cast(schema[name]) for name in read if _differ(schema[name], batch.schema[name])]
+                yield _with(batch.with_columns(alike), constants).select(list(columns))
 
     def place(self, row: int) -> str:
         """Where a data row, counted over all files from 0, stands."""
@@ -45,28 +57,65 @@ class Several(Table):
         return f"{self.files[-1]}, data row {row + 1}"
 
 
-def as_one(tables: Sequence[Table], constants: Sequence[Mapping[str, str]]) -> Several:
-    """Several tables as one.
+def as_one(files: Sequence[Path], tables: Sequence[Table], constants: Sequence[Mapping[str, str | None]]) -> Several:
+    """Several tables as one; those without a row, as Spark writes them, have no say.
+
+    Args:
+        files: those of the tables, and those with nothing in them.
 
     Raises:
-        DataError: their columns differ.
+        DataError: their columns differ, or what they hold.
     """
-    first = tables[0].sample.columns
+    full = [i for i, table in enumerate(tables) if table.sample.height] or [0]
+    tables, constants = [tables[i] for i in full], [constants[i] for i in full]
+    first = tables[0].sample
     for table in tables[1:]:
-        names = table.sample.columns
-        if set(names) != set(first):
-            lacking, further = sorted({*first} - {*names}), sorted({*names} - {*first})
-            how = [f"lacks {', '.join(lacking)}"] if lacking else []
-            how += [f"has {', '.join(further)} besides"] if further else []
-            raise DataError(
-                f"{table.files[0]} {' and '.join(how)}, compared with {tables[0].files[0]}: the files of one log have "
-                "the same columns. Give the path of the file, or a pattern that fits the files of the log alone."
-            )
+        _check_alike(first, table.sample, tables[0].files[0], table)
     own = [{name: value for name, value in told.items() if name not in first} for told in constants]
-    if any(told.keys() != own[0].keys() for told in own):
-        raise DataError(f"{tables[0].files[0].parent}: the folders of the files are named after different things.")
-    return Several([table.files[0] for table in tables], tables, own)
+    odd = next((i for i, told in enumerate(own) if told.keys() != own[0].keys()), None)
+    if odd is not None:
+        raise DataError(
+            f"{tables[odd].files[0]}: its folders name {_listed(own[odd])}, and those of {tables[0].files[0]} "
+            f"{_listed(own[0])}. Give a pattern that fits the files of one log alone."
+        )
+    further = dict.fromkeys(name for table in tables for name in table.sample.columns if name not in first)
+    return Several(files, tables, own, [name for name in further if name not in own[0]])
 
 
-def _with(frame: pl.DataFrame, constants: Mapping[str, str]) -> pl.DataFrame:
-    return frame.with_columns(pl.lit(value).alias(name) for name, value in constants.items())
+def _check_alike(first: pl.DataFrame, other: pl.DataFrame, where: Path, table: Table) -> None:
+    left_out = isinstance(table, JsonLines | JsonArray)
+    needed = {name for name in first.columns if not (left_out and first[name].null_count())}
+    lacking = sorted(needed - {*other.columns})
+    further = [] if left_out else sorted({*other.columns} - {*first.columns})
+    if not {*first.columns} & {*other.columns}:
+        raise DataError(
+            f"{table.files[0]} has none of the columns of {where} ({', '.join(first.columns)}). Does its first line "
+            "have the names? Pieces of one file that was cut belong together again first."
+        )
+    if lacking or further:
+        how = [f"lacks {', '.join(lacking)}"] if lacking else []
+        how += [f"has {', '.join(further)} besides"] if further else []
+        raise DataError(
+            f"{table.files[0]} {' and '.join(how)}, compared with {where}: the files of one log have the same columns. "
+            "Give the path of the file, or a pattern that fits the files of the log alone."
+        )
+    for name in first.columns:
+        one, two = first.schema[name], other.schema.get(name, pl.Null())
+        if one.is_temporal() != two.is_temporal() and pl.Null not in (one, two):
+            raise DataError(
+                f"{table.files[0]}: the column '{name}' is of type {two}, and of type {one} in {where}. Write it in "
+                "one type in all files."
+            )
+
+
+def _differ(wanted: Any, found: Any) -> bool:
+    """Whether times are in another unit than in the first file."""
+    return wanted != found and wanted.is_temporal() and found.is_temporal()
+
+
+def _listed(names: Mapping[str, str | None]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def _with(frame: pl.DataFrame, constants: Mapping[str, str | None]) -> pl.DataFrame:
+    return frame.with_columns(pl.lit(value, dtype=pl.String).alias(name) for name, value in constants.items())

@@ -165,9 +165,13 @@ def _whole_floats(values: pl.Series, where: str) -> pl.Series:
             f"{where}: ids above {_EXACT:,} are stored as floats, which have lost their last digits; write the column "
             "as text or whole numbers."
         )
-    if (known != known.floor()).any():
-        return values.cast(pl.String)
-    return values.cast(pl.Int64)
+    whole = known.cast(pl.Int64)
+    if (known == whole).all():
+        return values.cast(pl.Int64)
+    # Each value for itself, so that 2.0 is '2' whatever stands beside it in its batch.
+    name = values.name
+    as_text = pl.when(pl.col(name) == pl.col(name).floor()).then(pl.col(name).cast(pl.Int64).cast(pl.String))
+    return values.to_frame().select(as_text.otherwise(pl.col(name).cast(pl.String)).alias(name)).to_series()
 
 
 def _first(values: pl.Series) -> str:
