@@ -75,6 +75,10 @@ class Right:
         """The same, or a refusal."""
         return replace(self, refused=True)
 
+    def or_anything(self) -> Right:
+        """Nothing is known."""
+        return replace(self, anything=True)
+
     def or_as(self, other: Right) -> Right:
         """The same, or one of the readings of another."""
         return replace(self, readings=(*self.readings, *other.readings))
@@ -367,7 +371,7 @@ def _whole(value: Any) -> str:
     return str(int(number))
 
 
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _ISO = re.compile(
     r"(?P<y>\d{4})(?P<cut>[-/])(?P<m>\d\d)(?P=cut)(?P<d>\d\d)"
     r"(?:(?P<t>[T ])(?P<H>\d\d):(?P<M>\d\d)(?::(?P<S>\d\d)(?:\.(?P<f>\d{1,9}))?)?(?P<z>Z| UTC|[+-]\d\d:?\d\d)?)?"
