@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from data.door.mutate import compared
 from data.door.samples import FORMS, Sample, sample, spoilt
 
-EXAMPLES = int(os.environ.get("SEGUE_FUZZ", "12"))
+EXAMPLES = int(os.environ.get("SEGUE_FUZZ", "10"))
 """Files of each form and kind."""
 
 each_time_others = settings(

@@ -55,6 +55,10 @@ class Open(Exception):
     """The documentation does not say what such a file means."""
 
 
+class Nameless(Open):
+    """The first line has not the names of the columns, once each."""
+
+
 @dataclass(frozen=True)
 class Right:
     """What may come of a file."""
@@ -70,6 +74,10 @@ class Right:
     def or_refused(self) -> Right:
         """The same, or a refusal."""
         return replace(self, refused=True)
+
+    def or_anything(self) -> Right:
+        """Nothing is known."""
+        return replace(self, anything=True)
 
     def or_as(self, other: Right) -> Right:
         """The same, or one of the readings of another."""
@@ -129,29 +137,28 @@ def _text(text: str, separator: str) -> tuple[list[Table], bool]:
     plain = [line.split(separator) for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
     if '"' not in text or separator == "::":
         return [_columns(plain)], '"' in text
-    if re.search(rf'(^|[\n{re.escape(separator)}])[ \t]+"|"[ \t]+($|[\r\n{re.escape(separator)}])|\\"', text):
+    blank, cut = " " if separator == "\t" else "[ \t]", re.escape(separator)
+    if re.search(rf'(^|[\n{cut}]){blank}+"|"{blank}+($|[\r\n{cut}])|\\"', text):
         raise Open  # blanks around quotes, and another way to write a quote in quotes
     literal = _if_fits(lambda: _columns(plain))
     quoted = _if_fits(lambda: _columns(_quoted(text, separator)))
     if quoted is None and literal is None:
-        raise Refused
+        if set(NAMES) <= {name.strip().strip('"') for name in plain[0]}:
+            raise Refused
+        raise Nameless
+    pure = quoted is not None and _whole_fields_only(text, separator)
     if quoted is None or literal is None:
-        pure = quoted is not None and _whole_fields_only(text, separator)
         return [table for table in (quoted, literal) if table is not None], not pure
-    if len(quoted.users) == len(literal.users):
-        pure = _whole_fields_only(text, separator)
-        return ([quoted] if pure else [quoted, literal]), not pure
     # Line ends in quotes, or lines between two lone quotes? Where each line is whole without quotes, the latter.
-    if all(len(row) == len(plain[0]) for row in plain):
+    if len(quoted.users) != len(literal.users) and all(len(row) == len(plain[0]) for row in plain):
         return [literal], True
-    pure = _whole_fields_only(text, separator)
     return ([quoted] if pure else [quoted, literal]), not pure
 
 
-def _if_fits(read: Callable[[], Table | None]) -> Table | None:
+def _if_fits(read: Callable[[], Table]) -> Table | None:
     try:
         return read()
-    except Refused:
+    except (Refused, Nameless):
         return None
 
 
@@ -174,7 +181,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> Table:
         raise Refused
     header = [name.strip() for name in rows[0]]
     if any(header.count(name) != 1 for name in NAMES) or len(set(header)) < len(header):
-        raise Open  # names are found by other rules
+        raise Nameless  # they are found by other rules
     if "" in header or "Unnamed: 0" in header:
         raise Open
     body = rows[1:]
@@ -230,12 +237,13 @@ def _json(records: list[Any]) -> Table:
         raise Refused
     if any(name not in records[0] for name in NAMES):
         raise Open  # columns are found by the names of the first rows
+    known = set(records[0]) | set(NAMES)
     for record in records:
-        for name, value in record.items():
-            if name not in NAMES and _strange(value):
-                raise Open
+        if any(name not in NAMES and _strange(value) for name, value in record.items()):
+            raise Open
     users, items, times, ratings = ([record.get(name) for record in records] for name in (*NAMES, "rating"))
-    return Table(users, items, times, ratings)
+    others = any(not known.issuperset(record) for record in records)  # a new name may be one of the time, too
+    return Table(users, items, times, ratings, others)
 
 
 def _strange(value: Any) -> bool:
@@ -363,7 +371,7 @@ def _whole(value: Any) -> str:
     return str(int(number))
 
 
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _ISO = re.compile(
     r"(?P<y>\d{4})(?P<cut>[-/])(?P<m>\d\d)(?P=cut)(?P<d>\d\d)"
     r"(?:(?P<t>[T ])(?P<H>\d\d):(?P<M>\d\d)(?::(?P<S>\d\d)(?:\.(?P<f>\d{1,9}))?)?(?P<z>Z| UTC|[+-]\d\d:?\d\d)?)?"

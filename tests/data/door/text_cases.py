@@ -227,6 +227,32 @@ def _quotes() -> list[Case]:
             None,
             [r"line 3\d\b"],
         ),
+        *(
+            Case(
+                f"the file ends within quotes, {separator!r}",
+                "text",
+                "",
+                {
+                    "log.csv": f'"item_id","user_id","timestamp"\n"a","u1","{T}"\n"b","u1","{T + 60}"\n"c","u'.replace(
+                        ",", separator
+                    )
+                },
+                None,
+                [r"line 4\b"],
+            )
+            for separator in (",", ";", "\t")
+        ),
+        Case(
+            "the file ends within quotes, with line ends in quotes before",
+            "text",
+            "",
+            {
+                "log.tsv": '"title"\t"timestamp"\t"item_id"\t"user_id"\n'
+                f'""\t"{T}"\t"a"\t"u1"\n"two\nlines"\t"{T}"\t"b"\t"null"\n"42"\t"{T}"\t"c"\t"u'
+            },
+            None,
+            [r"line [45]\b"],
+        ),
         Case(
             "an empty field too many",
             "text",
