@@ -108,7 +108,9 @@ def audit(
         str, typer.Option(help="leave_one_out, leave_two_out, global_time, rolling_time, by_user, by_ratio or given.")
     ] = "leave_one_out",
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
-    cache: Annotated[Path, typer.Option(help="Where a raw path is prepared.")] = Path("prepared"),
+    cache: Annotated[
+        Path | None, typer.Option(help="Where a raw path is prepared; in the cache unless given.", show_default=False)
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", "-s", metavar="NAME=VALUE", help="A setting, such as core=5 or split.ratio=0.8."),
@@ -123,6 +125,7 @@ def audit(
     from segue.data.audit import audit as audit_dataset
     from segue.data.open import open_dataset
     from segue.data.split import SplitRule
+    from segue.workflows.runs import cache_folder
 
     changes = _pairs(settings)
     of_split = {name.removeprefix("split."): value for name, value in changes.items() if name.startswith("split.")}
@@ -131,7 +134,7 @@ def audit(
         path, {name: value for name, value in changes.items() if not name.startswith("split.")}, None
     )
     with _Stages(quiet=as_json) as stages:
-        dataset = open_dataset(preparation, cache, stages.tell)
+        dataset = open_dataset(preparation, cache or cache_folder() / "prepared", stages.tell)
     result = audit_dataset(dataset, rule.cut(dataset, seed))
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
