@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -59,6 +60,20 @@ def test_inspect_says_what_it_would_do(log):
     run("prepare", log, "--out", "done")
     assert json.loads(run("inspect", "done", "--json"))["events"] == 60
     assert "would be read as 'files'" in run("inspect", log)
+
+
+def test_inspect_finds_a_prepared_folder_that_is_not_as_it_was_written(log):
+    run("prepare", log, "--out", "done")
+    file = Path("done/timestamps.npy")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:])
+    run("inspect", "done", wrong=DataError)
+    assert json.loads(run("inspect", "done", "--no-verify", "--json"))["events"] == 60
+
+
+def test_audit_prepares_in_the_cache_and_not_among_the_persons_own_folders(log):
+    run("audit", log)
+    assert not Path("prepared").exists()
 
 
 def test_audit_reads_raw_and_prepared_alike(log):

@@ -128,7 +128,9 @@ def audit(
         ),
     ] = "leave_one_out",
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
-    cache: Annotated[Path, typer.Option(help="Where a raw path is prepared.")] = Path("prepared"),
+    cache: Annotated[
+        Path | None, typer.Option(help="Where a raw path is prepared; in the cache unless given.", show_default=False)
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", "-s", metavar="NAME=VALUE", help="A setting, such as core=5 or split.ratio=0.8."),
@@ -141,6 +143,7 @@ def audit(
     """
     from segue.data import given_split, random_holdout, request_split, rolling_split  # noqa: F401 - rules are known once they are imported
     from segue.data.audit import audit as audit_dataset
+    from segue.data.cache import cache_folder
     from segue.data.open import open_dataset
     from segue.data.split import SplitRule
 
@@ -151,7 +154,7 @@ def audit(
         path, {name: value for name, value in changes.items() if not name.startswith("split.")}, None
     )
     with _Stages(quiet=as_json) as stages:
-        dataset = open_dataset(preparation, cache, stages.tell)
+        dataset = open_dataset(preparation, cache or cache_folder() / "prepared", stages.tell)
     result = audit_dataset(dataset, rule.cut(dataset, seed))
     if as_json:
         typer.echo(result.model_dump_json(indent=2))

@@ -25,6 +25,7 @@ from segue.core.part import Part
 from segue.core.recipe import initialising
 from segue.core.run import Run
 from segue.core.shapes import Float, Int
+from segue.core.whole import sweep
 from segue.kernels.linear_cross_entropy import linear_cross_entropy
 
 REPORT = "tiny.json"
@@ -282,6 +283,7 @@ def _loss_of(model: Any, rows: Int[Tensor, "rows length"]) -> float:
 def _save(folder: Path, model: Any, tokenizer: Any, report: TinyReport) -> None:
     """Written under another name and renamed."""
     bars = require("transformers", extra="llm").utils.logging
+    sweep(folder.parent, folder.name)
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shown = bars.is_progress_bar_enabled()
     try:
