@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 LOCK ?= requirements.lock
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test check audit lock bench docs images clean
+.PHONY: demo test test-anywhere check audit lock bench docs images clean
 
 $(STAMP): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,6 +30,9 @@ test: $(STAMP)  ## everything that CI runs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-anywhere: $(STAMP)  ## what learns, under other seeds, instructions and precisions; a table at the end
+	$(BIN)/python .ci/anywhere
 
 check: $(STAMP)  ## format, lint, types, import contract and the quick tests, in under two minutes
 	$(BIN)/ruff format .

@@ -18,9 +18,7 @@ settings.load_profile("segue")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    options = parser.getgroup(
-        "learning", "what tests that learn may not depend on; `make test-anywhere` turns them all"
-    )
+    options = parser.getgroup("learning", "what tests that learn may not depend on; see `make test-anywhere`")
     options.addoption("--learning-seed", type=int, default=1, help="the seed of what tests marked `learns` fit")
     options.addoption(
         "--learning-precision", choices=("auto", "float32", "bfloat16"), default="auto",

@@ -70,8 +70,9 @@ def test_it_reads_back_whatever_it_is_given(made: tuple[Path, TinyReport]) -> No
         assert tokenizer.decode(tokens, skip_special_tokens=True) == text
 
 
-def test_it_has_learnt_more_than_how_frequent_each_token_is(made: tuple[Path, TinyReport]) -> None:
-    report = made[1]
+@pytest.mark.learns
+def test_it_has_learnt_more_than_how_frequent_each_token_is(learning_seed: int, tmp_path: Path) -> None:
+    report = make_tiny(texts(), tmp_path / "llama", SMALL, Run(seed=learning_seed))
     assert report.loss_before == pytest.approx(math.log(310), abs=0.3), "at first all tokens are alike"
     assert report.loss_after < report.entropy < report.loss_before
     assert report.seen == 60 * 4 * 64

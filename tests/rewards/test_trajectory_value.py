@@ -167,9 +167,10 @@ def collapsed(fusion: str, pull: float) -> tuple[float, float]:
     return learnt(SIGNALS).exp().mean().item(), learnt.prior().item()
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("fusion", ["weighted", "deep"])
-def test_the_prior_keeps_a_learnt_fusion_from_collapsing(fusion: str) -> None:
-    torch.manual_seed(0)
+def test_the_prior_keeps_a_learnt_fusion_from_collapsing(fusion: str, learning_seed: int) -> None:
+    torch.manual_seed(learning_seed)
     plain = float(SIGNALS.sum(-1).mean())
     (free, _), (held, prior) = collapsed(fusion, 0.0), collapsed(fusion, 10.0)
     assert free < held < plain

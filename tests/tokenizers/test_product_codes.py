@@ -24,17 +24,18 @@ def turned(items: int = 400, width: int = 8, seed: int = 0) -> np.ndarray:
     return (rng.standard_normal((items, width)) * scales @ rotation).astype(np.float32)
 
 
-def loss(part: ProductCodes, vectors: np.ndarray) -> float:
-    fitted = part.fit(split_of(vectors), Run(seed=0))
+def loss(part: ProductCodes, vectors: np.ndarray, seed: int) -> float:
+    fitted = part.fit(split_of(vectors), Run(seed=seed))
     return float(np.square(fitted.vectors() - fitted.reconstructed()).sum())
 
 
-def test_planted_pieces_are_found_and_nothing_is_left() -> None:
+@pytest.mark.learns
+def test_planted_pieces_are_found_and_nothing_is_left(learning_seed: int) -> None:
     corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 10) for z in (5, 6, 7)], dtype=np.float32)
     vectors = np.column_stack([corners, corners[:, 2]]).repeat(3, axis=0)
     # Pieces (x), (y), (z, z): their codebooks are all the values there are.
     part = tokenizer(levels=3, size=(2, 2, 3), collisions=PopularityOrder())
-    fitted = part.fit(split_of(vectors), Run(seed=0))
+    fitted = part.fit(split_of(vectors), Run(seed=learning_seed))
     assert [book.shape[1] for book in fitted.codebooks.books] == [1, 1, 2]
     np.testing.assert_array_equal(np.sort(fitted.codebooks.books[1][:, 0]), [0, 10])
     np.testing.assert_allclose(fitted.reconstructed(), vectors, atol=1e-5)
@@ -51,16 +52,20 @@ def test_codes_are_the_nearest_of_each_piece() -> None:
         np.testing.assert_array_equal(fitted.codes.codes[:, level], nearest)
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("seed", range(4))
-def test_rotated_codes_lose_no_more_than_plain_ones_on_turned_data(seed: int) -> None:
+def test_rotated_codes_lose_no_more_than_plain_ones_on_turned_data(seed: int, learning_seed: int) -> None:
     vectors = turned(seed=seed)
-    plain, rotated = (loss(tokenizer(rotated=rotated, sample=None), vectors) for rotated in (False, True))
+    parts = (tokenizer(rotated=rotated, sample=None) for rotated in (False, True))
+    plain, rotated = (loss(part, vectors, learning_seed) for part in parts)
     assert rotated < 0.8 * plain
 
 
-def test_turning_in_turn_loses_less_than_the_first_rotation() -> None:
+@pytest.mark.learns
+def test_turning_in_turn_loses_less_than_the_first_rotation(learning_seed: int) -> None:
     vectors = np.random.default_rng(0).gumbel(size=(400, 8)).astype(np.float32) ** 3
-    once, often = (loss(tokenizer(rotated=True, rounds=rounds, sample=None), vectors) for rounds in (1, 20))
+    parts = (tokenizer(rotated=True, rounds=rounds, sample=None) for rounds in (1, 20))
+    once, often = (loss(part, vectors, learning_seed) for part in parts)
     assert often < once
 
 
@@ -92,9 +97,11 @@ def test_it_does_what_every_tokenizer_must(rotated: bool, collisions: object) ->
     assert restored.notes() == fitted.notes()
 
 
-def test_a_rotation_learned_from_a_sample_helps_everybody() -> None:
+@pytest.mark.learns
+def test_a_rotation_learned_from_a_sample_helps_everybody(learning_seed: int) -> None:
     vectors = turned(items=2000)
-    plain, rotated = (loss(tokenizer(rotated=rotated, sample=30), vectors) for rotated in (False, True))
+    parts = (tokenizer(rotated=rotated, sample=30) for rotated in (False, True))
+    plain, rotated = (loss(part, vectors, learning_seed) for part in parts)
     assert rotated < 0.8 * plain
 
 

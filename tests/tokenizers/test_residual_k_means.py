@@ -29,9 +29,11 @@ def planted() -> np.ndarray:
     return (far[:, None] + near[None]).reshape(-1, 2).repeat(5, axis=0).astype(np.float32)
 
 
-def test_planted_levels_are_found_and_nothing_is_left() -> None:
+@pytest.mark.learns
+def test_planted_levels_are_found_and_nothing_is_left(learning_seed: int) -> None:
     vectors = planted()
-    fitted = tokenizer(levels=2, size=(4, 3), collisions=PopularityOrder()).fit(split_of(vectors), Run(seed=0))
+    run = Run(seed=learning_seed)
+    fitted = tokenizer(levels=2, size=(4, 3), collisions=PopularityOrder()).fit(split_of(vectors), run)
     assert fitted.codes.sizes == (4, 3)
     assert len(np.unique(fitted.codes.codes, axis=0)) == 12
     np.testing.assert_allclose(fitted.reconstructed(), vectors, atol=1e-4)
@@ -43,10 +45,11 @@ def test_planted_levels_are_found_and_nothing_is_left() -> None:
     assert notes["collisions"]["collision_rate_before"] == pytest.approx([1 - 4 / 60, 1 - 12 / 60])
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("balanced", [False, True])
-def test_what_is_left_falls_with_each_level(balanced: bool) -> None:
+def test_what_is_left_falls_with_each_level(balanced: bool, learning_seed: int) -> None:
     vectors = cloud()
-    fitted = tokenizer(levels=4, balanced=balanced, sample=None).fit(split_of(vectors), Run(seed=0))
+    fitted = tokenizer(levels=4, balanced=balanced, sample=None).fit(split_of(vectors), Run(seed=learning_seed))
     books, codes = fitted.codebooks.books, fitted.codes.codes
     left = [
         float(np.square(vectors - ResidualCodebooks(books[:depth]).spoken(codes[:, :depth])).sum())
@@ -111,8 +114,9 @@ def test_another_seed_gives_other_codes() -> None:
     assert (first != other).any()
 
 
-def test_learning_from_a_sample_still_gives_everybody_codes() -> None:
-    fitted = tokenizer(sample=4, size=(4, 3), levels=2).fit(split_of(planted()), Run(seed=0))
+@pytest.mark.learns
+def test_learning_from_a_sample_still_gives_everybody_codes(learning_seed: int) -> None:
+    fitted = tokenizer(sample=4, size=(4, 3), levels=2).fit(split_of(planted()), Run(seed=learning_seed))
     assert len(fitted.codes) == 60
     assert fitted.notes()["inertia"][0] < 60 * 100
 
@@ -159,12 +163,13 @@ def test_sizes_must_be_as_many_as_levels() -> None:
         ResidualKMeans.parse({"encoder": "column_vectors", "levels": 3, "size": [4, 4]})
 
 
-def test_a_collapsed_codebook_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.learns
+def test_a_collapsed_codebook_is_warned_of(learning_seed: int, caplog: pytest.LogCaptureFixture) -> None:
     few = cloud(5).repeat(60, axis=0)
     with caplog.at_level(logging.WARNING):
-        fitted = tokenizer(levels=2).fit(split_of(few), Run(seed=0))
+        fitted = tokenizer(levels=2).fit(split_of(few), Run(seed=learning_seed))
     assert "level 1 of residual_k_means has collapsed: items use 5 of its 16 codes" in caplog.text
     assert fitted.notes()["utilisation"][0] == 5 / 16
     caplog.clear()
-    tokenizer().fit(split_of(cloud()), Run(seed=0))
+    tokenizer().fit(split_of(cloud()), Run(seed=learning_seed))
     assert caplog.text == ""

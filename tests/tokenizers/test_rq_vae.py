@@ -116,9 +116,10 @@ def test_collaborative_vectors_draw_codes_to_who_took_the_items(learning_seed: i
         wanted = part.collaborative.fit(world(), Run()).encode(world().catalog)
         said = tokenizer.network.looked_up(torch.from_numpy(tokenizer.codes.codes[:, :3])).detach().numpy()
         products = said @ wanted.T
-        return float((products.diagonal()[:, None] > products).mean())  # 0.5 where it knows nothing
+        return float((products.diagonal()[:, None] > products).mean())
 
-    assert agreement(1.0) > agreement(0.0) + 0.2
+    # Who knows nothing comes to 0.34 to 0.65 with eight seeds, who was told to 0.83 and more.
+    assert agreement(0.0) < 0.75 < agreement(1.0)
 
 
 def test_a_dead_code_is_moved_to_where_items_are() -> None:
