@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ LIMIT_GB = 20.0
 _HASHES = "hashes.json"
 _MOST_HASHES = 10_000
 _BLOCK = 1 << 22
+_TICK = 2_000_000_000
+"""Nanoseconds within which a file may be written again and have the same time."""
+_NAME = re.compile(r"-[0-9a-f]{12}$")
 
 
 class Kept(NamedTuple):
@@ -41,7 +45,9 @@ def cache_folder() -> Path:
 
 def kept(cache: Path) -> list[Kept]:
     """What is in the cache, the most recently used first; what is damaged has an unknown source."""
-    folders = [folder for folder in cache.iterdir() if is_prepared(folder)] if cache.is_dir() else []
+    # Somebody's own prepared folders, which have names of their own, may lie beside those that were made here.
+    found = cache.iterdir() if cache.is_dir() else ()
+    folders = [folder for folder in found if _NAME.search(folder.name) and is_prepared(folder)]
     return sorted(map(_described, folders), key=lambda one: -one.used)
 
 
@@ -73,7 +79,7 @@ def clear(cache: Path, older_than_days: float = 0.0) -> list[Kept]:
 
 def remove(folder: Path) -> None:
     """Takes a prepared log out of the cache: first its name, then its files, so that nobody opens half of it."""
-    grave = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    grave = folder.with_name(f".{folder.name}.{os.getpid()}.partial")  # swept by the next one if this one is killed
     folder.rename(grave)
     shutil.rmtree(grave, ignore_errors=True)
 
@@ -91,7 +97,9 @@ def contents(files: Sequence[Path], cache: Path) -> list[list[str]]:
         mark = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
         entry = known.get(str(file))
         if not (isinstance(entry, list) and entry and entry[0] == mark):
-            entry = known[str(file)] = [mark, _digest(file)]
+            entry = [mark, _digest(file)]
+            if time.time_ns() - stat.st_ctime_ns > _TICK:
+                known[str(file)] = entry
         found.append([str(file), entry[1]])
     if known != before:
         _remember(memory, dict(list(known.items())[-_MOST_HASHES:]))

@@ -99,7 +99,7 @@ class RequestRule(SplitRule):
 
     def known_actions(self, dataset: Dataset, log: InteractionLog) -> Int[np.ndarray, "events actions"]:
         """1 where the user did it, 0 where not or where nobody knows."""
-        found = answers(log, self.named_actions(dataset), in_words(dataset), dataset.name)
+        found = answers(log, self.named_actions(dataset), words_of(dataset), dataset.name)
         return np.maximum(found, 0, out=found)
 
     def named_facts(self, dataset: Dataset) -> tuple[str, ...]:
@@ -118,11 +118,11 @@ class RequestRule(SplitRule):
         """The facts that rankers are told."""
         log = self.log_of(dataset)
         return read_facts(
-            self.named_facts(dataset), dataset.catalog, log, in_words(dataset), fewest=self.fewest, name=dataset.name
+            self.named_facts(dataset), dataset.catalog, log, words_of(dataset), fewest=self.fewest, name=dataset.name
         )
 
 
-def in_words(dataset: Dataset) -> Mapping[str, Sequence[str]]:
+def words_of(dataset: Dataset) -> Mapping[str, Sequence[str]]:
     """What the numbers of columns of words stand for."""
     words: Mapping[str, Sequence[str]] = dataset.origin.get("words", {})
     return words

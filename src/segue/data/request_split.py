@@ -17,7 +17,7 @@ from segue.core.shapes import Bool, Int
 from segue.core.tables import Dataset, Histories, InteractionLog
 from segue.data.facts import Facts, Told, fact_of
 from segue.data.moments import Moment, moment_of, moment_text, quantile
-from segue.data.request_rule import RequestRule, clock, in_words, nothing, windows
+from segue.data.request_rule import RequestRule, clock, nothing, windows, words_of
 from segue.data.requests import EARLIER, request_bounds
 from segue.data.split import Share
 from segue.data.tasks import Actions, answers, columns_of, well_known, words_as_actions
@@ -119,7 +119,7 @@ class RequestsByTime(RequestRule):
             if one.of == "place" and one.name in outcomes:
                 raise DataError(f"split.facts: 'place:{one.name}' would tell the answer: it is one of the tasks.")
         times = clock(log, dataset.name)
-        labels = answers(log, tasks, in_words(dataset), dataset.name)
+        labels = answers(log, tasks, words_of(dataset), dataset.name)
         same = self.named_actions(dataset) == tasks
         actions = np.maximum(labels, 0) if same else self.known_actions(dataset, log)
         if EARLIER in log.columns:
@@ -192,7 +192,7 @@ class LastEvent(RequestRule):
 
     def named_actions(self, dataset: Dataset) -> tuple[str, ...]:
         """The actions asked for, or the words of a column such as `behavior`, or that something was taken."""
-        return self.actions or words_as_actions(dataset.log, in_words(dataset)) or (TAKEN,)
+        return self.actions or words_as_actions(dataset.log, words_of(dataset)) or (TAKEN,)
 
     def known_actions(self, dataset: Dataset, log: InteractionLog) -> Int[np.ndarray, "events actions"]:
         """What was done with each event; 1 where that is only that it was taken."""

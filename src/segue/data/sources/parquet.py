@@ -13,6 +13,9 @@ from segue.core.errors import DataError
 from segue.data.sources.table import Table
 from segue.data.sources.values import SAMPLE_ROWS, Role
 
+_FAULTS = (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException)
+"""What reading a damaged file may raise; polars' reader of Parquet panics on some."""
+
 
 @dataclass(frozen=True)
 class Parquet(Table):
@@ -25,7 +28,7 @@ class Parquet(Table):
         """The first rows."""
         try:
             return self.scan(self.files[0]).head(SAMPLE_ROWS).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except _FAULTS as error:
             raise _unreadable(self.files[0], error) from None
 
     def batches(self, columns: Mapping[str, Role], rows: int) -> Iterator[pl.DataFrame]:
@@ -34,7 +37,7 @@ class Parquet(Table):
             try:
                 frame = self.scan(file).select(list(columns))
                 yield from frame.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
-            except (pl.exceptions.PolarsError, OSError) as error:
+            except _FAULTS as error:
                 raise _unreadable(file, error) from None
 
     def place(self, row: int) -> str:
@@ -69,7 +72,7 @@ def read_parquet(file: Path) -> pl.DataFrame:
     """
     try:
         return pl.read_parquet(file, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _FAULTS as error:
         raise _unreadable(file, error) from None
 
 

@@ -268,9 +268,11 @@ def _strptime(text: pl.Series, form: str, ticks: int) -> pl.Series:
     if re.search(r"%-?[HIT]", form) is None:
         read = text.str.to_date(form, strict=False).cast(pl.Datetime(unit)).cast(pl.Int64)
     else:
-        read = text.str.to_datetime(form, time_unit=unit, time_zone="UTC" if zoned else None, strict=False).cast(
-            pl.Int64
-        )
+        zone = "UTC" if zoned else None
+        read = text.str.to_datetime(form, time_unit=unit, time_zone=zone, strict=False).cast(pl.Int64)
+        if unit == "ns":  # 64 bits of nanoseconds wrap round beyond the year 2262
+            rough = text.str.to_datetime(form, time_unit="us", time_zone=zone, strict=False).cast(pl.Int64)
+            read = read.zip_with((read // 1000 == rough).fill_null(False), pl.Series([None], dtype=pl.Int64))
     # '%Y' reads the 23 of 18.12.23 as the year 23; that form does not fit then.
     within = read.is_between(_FIRST * ticks, _LAST * ticks).fill_null(False)
     return read if within.all() else read.zip_with(within, pl.Series([None], dtype=pl.Int64))
