@@ -45,7 +45,7 @@ VARIANTS = {
     "small": RECIPE.changed(
         {
             "name": "metagr_small",
-            "batches": {"history": 20, "slack": 20, "users": 32},
+            "batches": {"history": 20, "slack": 20, "users": 16},
             "backbone": {"width": 32, "head_width": 16, "dropout": 0.0},
             "model": {"width": 16, "hidden": [32]},
             "procedure.loop": {"epochs": 30, "patience": 0, "optimizer": AdamW(rate=3e-3, schedule="linear")},
