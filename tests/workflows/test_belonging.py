@@ -47,7 +47,9 @@ def as_before(run: Path, digest: bool = True) -> Path:
     """The same run as earlier versions left it: with the digest of its data alone, or with nothing at all."""
     (run / runs.LEARNT).unlink()
     weights, state = checkpoint.read(run / runs.WEIGHTS)
-    checkpoint.write(run / runs.WEIGHTS, weights, {"system": "x", "dataset": state["dataset"]} if digest else {})
+    checkpoint.write(
+        run / runs.WEIGHTS, weights, {"system": "popularity", "dataset": state["dataset"]} if digest else {}
+    )
     return run
 
 

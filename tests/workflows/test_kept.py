@@ -89,7 +89,8 @@ def dead() -> int:
 
 @pytest.mark.parametrize("how", ["plain", "resume", "overwrite"])
 def test_leftovers_of_a_killed_fit_neither_stop_the_next_one_nor_stay(how: str, tmp_path: Path) -> None:
-    popular, run = new("popularity", "world", WORLD, 0), tmp_path / "run"
+    # What is in a run folder is decided already: which split the data ask for.
+    popular, run = new("popularity", "world", {**WORLD, "split": "leave_one_out"}, 0), tmp_path / "run"
     names = ["recipe.yaml"]
     if how != "plain":
         write_text(run / runs.RECIPE, popular.yaml())

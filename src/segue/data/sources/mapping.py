@@ -321,10 +321,12 @@ def _kind(sample: pl.Series, table: Table, quoted: bool, *, rating: bool) -> Kin
     if _are_mostly_numbers(known):
         return "number"
     values = known.cast(pl.String)
-    if values.n_unique() > max(2, len(values) // 2) or (values.str.len_chars().max() or 0) > 32:  # type: ignore[operator]
+    if (values.str.len_chars().max() or 0) > 32:  # type: ignore[operator]
         return "text"
-    codes = not values.str.contains(r"\s").any()
-    return "word" if codes or values.n_unique() <= _WORDS else "text"
+    # Codes may be many and are told apart, unless each row has one of its own; phrases are few, or they are free text.
+    codes, different = not values.str.contains(r"\s").any(), values.n_unique()
+    few = different <= max(2, 0.9 * len(values)) if codes else different <= min(_WORDS, max(2, len(values) // 2))
+    return "word" if few else "text"
 
 
 def _no_number(sample: pl.Series) -> int:
