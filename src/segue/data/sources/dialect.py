@@ -9,7 +9,8 @@ import polars as pl
 
 from segue.core.errors import DataError
 from segue.data.sources.columns import is_index, is_known
-from segue.data.sources.delimited import SEPARATORS, Delimited, head, head_records
+from segue.data.sources.delimited import SEPARATORS, Delimited, head_records
+from segue.data.sources.text_files import head
 from segue.data.sources.times import clock_of
 from segue.data.sources.values import looks_like
 

@@ -11,7 +11,7 @@ from segue.core.errors import DataError
 from segue.data.sources.arrow_stream import ArrowStream, is_stream
 from segue.data.sources.columns import ITEM, Columns, choose, is_index, plain
 from segue.data.sources.database import open_database, waiting
-from segue.data.sources.delimited import Delimited, blocks
+from segue.data.sources.delimited import Delimited
 from segue.data.sources.dialect import open_delimited
 from segue.data.sources.json_array import JsonArray, is_array
 from segue.data.sources.json_lines import JsonLines
@@ -38,6 +38,7 @@ from segue.data.sources.raw_log import RawLog
 from segue.data.sources.several import Several, as_one
 from segue.data.sources.sheet import open_sheet
 from segue.data.sources.table import Table
+from segue.data.sources.text_files import blocks
 from segue.data.sources.values import Role, are_float_ids, has_decimal_commas, ids, looks_like, numbers
 
 _PANDAS = "in Python: pandas.{}({!r}).to_parquet('log.parquet')"

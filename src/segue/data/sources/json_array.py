@@ -13,9 +13,9 @@ from typing import Any
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.delimited import blocks, head
 from segue.data.sources.json_lines import read_json, table_of
 from segue.data.sources.table import Table
+from segue.data.sources.text_files import blocks, head
 from segue.data.sources.values import SAMPLE_ROWS, Role
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import polars as pl
 
 from segue.core.errors import DataError
-from segue.data.sources.delimited import ALONE, blocks, first_lines, is_packed, literal_path, not_utf8
+from segue.data.sources.delimited import ALONE
 from segue.data.sources.table import Table
+from segue.data.sources.text_files import blocks, first_lines, is_packed, literal_path, not_utf8
 from segue.data.sources.values import SAMPLE_ROWS, Role
 
 _DEEPEST = "too deeply nested"

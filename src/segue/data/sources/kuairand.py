@@ -11,10 +11,11 @@ import polars as pl
 from segue.core.errors import DataError
 from segue.data.requests import EARLIER
 from segue.data.sources.columns import Columns
-from segue.data.sources.delimited import Delimited, first_lines
+from segue.data.sources.delimited import Delimited
 from segue.data.sources.mapping import log_of
 from segue.data.sources.parquet import read_parquet
 from segue.data.sources.raw_log import RawLog
+from segue.data.sources.text_files import first_lines
 from segue.data.sources.times import epoch
 
 _MARKS = {"user_id", "video_id", "time_ms", "is_click", "is_rand"}

@@ -9,9 +9,10 @@ import polars as pl
 
 from segue.core.errors import DataError
 from segue.data.sources.columns import Columns
-from segue.data.sources.delimited import Delimited, first_lines, split_line
+from segue.data.sources.delimited import Delimited, split_line
 from segue.data.sources.mapping import log_of
 from segue.data.sources.raw_log import RawLog
+from segue.data.sources.text_files import first_lines
 from segue.data.sources.times import epoch
 
 _NAMES = ("userId", "movieId", "rating", "timestamp")

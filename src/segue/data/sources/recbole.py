@@ -9,10 +9,11 @@ import polars as pl
 
 from segue.core.errors import DataError
 from segue.data.sources.columns import choose
-from segue.data.sources.delimited import Delimited, first_lines
+from segue.data.sources.delimited import Delimited
 from segue.data.sources.files import tidy_items
 from segue.data.sources.mapping import log_of
 from segue.data.sources.raw_log import RawLog
+from segue.data.sources.text_files import first_lines
 
 _TYPES = ("token", "token_seq", "float", "float_seq")
 
