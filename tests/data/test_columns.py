@@ -60,6 +60,8 @@ def test_of_two_times_the_person_is_asked():
         found(both)
     assert found(both, time="time")["time"] == "time"
     assert found({**both, "time": CLOCK})["time"] == "timestamp"  # the same moments twice are one time
+    fine = {**both, "time": [f"{t}{i:03}" for i, t in enumerate(CLOCK)]}
+    assert found(fine)["time"] == "time"  # in milliseconds, which tell more
 
 
 def test_a_sure_name_goes_before_a_likely_one():

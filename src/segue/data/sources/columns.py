@@ -188,14 +188,15 @@ class _Seeker:
         told = "by its name"
         if not likely:
             likely, told = [name for name in self.free() if self._has_dates(name)], "the only column with dates"
-        if len(likely) > 1 and not self._are_equal(likely):
+        finest = self._finest(likely) if len(likely) > 1 else None
+        if len(likely) > 1 and finest is None:
             shown = ", ".join(f"'{name}' ({_first(self.sample[name])})" for name in likely)
             raise DataError(
                 f"{self.where}: several columns could be the time of the event: {shown}. "
                 f"Say which: time={likely[0]}, or time=none to go by the order of the rows."
             )
         if likely:
-            self.take("time", likely[0], told)
+            self.take("time", finest or likely[0], told)
             return
         # A name that says time above values that are none, or that come later: the reader looks and says what is wrong.
         unread = [name for name in self.free() if plain(name) in CLOCK]
@@ -269,15 +270,18 @@ class _Seeker:
             return False
         return self.time_format is None or self._is_time(name)
 
-    def _are_equal(self, names: Sequence[str]) -> bool:
-        """Whether columns give the same moments, so that it is one which is taken."""
+    def _finest(self, names: Sequence[str]) -> str | None:
+        """Of columns that give the same moments to the second, the one that tells most of them apart; else None."""
         moments = []
         for name in names:
             clock = clock_of(self.sample[name], where=self.where)
             if clock is None or clock.other:
-                return False
+                return None
             moments.append(clock.read(self.sample[name])[0].cast(pl.Int64) * (1_000_000_000 // clock.ticks))
-        return all(moment.equals(moments[0]) for moment in moments[1:])
+        seconds = [moment // 1_000_000_000 for moment in moments]
+        if not all(one.equals(seconds[0], check_names=False) for one in seconds[1:]):
+            return None
+        return names[max(range(len(names)), key=lambda place: moments[place].n_unique())]
 
     def _could_be_id(self, name: str) -> bool:
         values = present(self.sample[name])

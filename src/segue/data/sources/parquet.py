@@ -80,6 +80,6 @@ def _form(file: Path) -> str:
     return "Parquet" if file.suffix.lower() in (".parquet", ".pq") else "an Arrow file"
 
 
-def _unreadable(file: Path, error: Exception) -> DataError:
+def _unreadable(file: Path, error: BaseException) -> DataError:
     first = (str(error).splitlines() or [""])[0]
     return DataError(f"{file} could not be read as {_form(file)}: {first}. Is the file whole?")
