@@ -281,7 +281,8 @@ class _Seeker:
         seconds = [moment // 1_000_000_000 for moment in moments]
         if not all(one.equals(seconds[0], check_names=False) for one in seconds[1:]):
             return None
-        return names[max(range(len(names)), key=lambda place: moments[place].n_unique())]
+        parts = [bool((moment % 1_000_000_000 != 0).any()) for moment in moments]
+        return names[max(range(len(names)), key=lambda place: (parts[place], moments[place].n_unique()))]
 
     def _could_be_id(self, name: str) -> bool:
         values = present(self.sample[name])

@@ -87,7 +87,7 @@ def is_wide(sample: pl.Series) -> bool:
         return False
     if values.dtype == pl.String:
         return bool((values.str.len_bytes() > 15).any())
-    return bool(((values > _EXACT) | (values < -_EXACT)).any())
+    return bool((values.cast(pl.Int128).abs() > _EXACT).any())
 
 
 def ids(values: pl.Series, where: str, *, floats: bool = False) -> pl.Series:
